@@ -41,8 +41,9 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 		full = filepath.Join(env.Dir, pattern)
 	}
 	paths := []string{full}
-	if strings.ContainsAny(pattern, "*?[") {
-		var err error
+	// A browser that downloads a file twice names it "prices[1].csv": what is
+	// there under that very name is no pattern.
+	if _, err := os.Lstat(full); err != nil && strings.ContainsAny(pattern, "*?[") {
 		if paths, err = filepath.Glob(full); err != nil {
 			return nil, &Error{Place: Place{Resource: pattern}, Message: "is not a pattern of file names", Err: err}
 		}
@@ -62,6 +63,9 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 }
 
 func nameOf(env Env, path string) string {
+	if name, ok := env.Names[path]; ok {
+		return name
+	}
 	if rel, err := filepath.Rel(env.Dir, path); err == nil && !strings.HasPrefix(rel, "..") {
 		return rel
 	}
@@ -105,6 +109,20 @@ type OpenFile struct {
 	Packed bool // it is unpacked on the way, so that it cannot be sought
 	file   *os.File
 	read   atomic.Int64
+}
+
+// CheckUnchanged returns an *Error when the file is no longer what it was when
+// it was found. Readers ask before the first byte and after the last one, so
+// that a file that is still being written is not taken for a whole one.
+func (f File) CheckUnchanged() error {
+	now, err := stat(f.Path, f.Name)
+	if err != nil || now.Version == f.Version {
+		return err
+	}
+	return &Error{
+		Place: Place{Resource: f.Name}, Message: "changed while it was read",
+		Hint: "let the program that writes it write to another name and rename it when it is whole",
+	}
 }
 
 // Open opens the file for one reading from its beginning.

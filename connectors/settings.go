@@ -23,6 +23,9 @@ type Type struct {
 // Env is what the code that opens a source hands to it.
 type Env struct {
 	Dir string // what relative paths are relative to
+	// Names says what to call a file, by its path, where its name on disk is
+	// not the one that the user knows, as with an upload.
+	Names map[string]string
 }
 
 // A Setting is one documented setting of a connector.

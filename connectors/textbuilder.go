@@ -84,6 +84,50 @@ func (b *TextBuilder) Cell(column int, value []byte, kind Kind) {
 // EndRow closes the row; number is its number as the user sees it.
 func (b *TextBuilder) EndRow(number int64) { b.rows = append(b.rows, number) }
 
+// A Span is where a cell stands in a block of text; an empty one is null.
+type Span struct{ Start, End uint32 }
+
+// Rows appends whole rows, which is several times faster than cell by cell.
+// The cells stand row by row, as many in each as there are columns.
+func (b *TextBuilder) Rows(text []byte, cells []Span, numbers []int64) {
+	first, width := len(b.rows), len(b.columns)
+	b.rows = append(b.rows, numbers...)
+	for i := range b.columns {
+		c := &b.columns[i]
+		before := len(c.data)
+		c.appendSpans(text, cells, i, width, first)
+		c.pad(first, len(b.rows))
+		b.bytes += len(c.data) - before
+	}
+}
+
+// appendSpans appends every width-th cell from the one at on.
+func (c *textColumn) appendSpans(text []byte, cells []Span, at, width, row int) {
+	for (row+len(cells)/width+7)/8 > len(c.valid) {
+		c.valid = append(c.valid, 0)
+	}
+	data, offsets, valid := c.data, c.offsets, c.valid
+	for ; at < len(cells); at += width {
+		cell := cells[at]
+		if cell.Start == cell.End {
+			c.nulls++
+		} else {
+			valid[row/8] |= 1 << (row % 8)
+			data = append(data, text[cell.Start:cell.End]...)
+		}
+		offsets = append(offsets, int32(len(data)))
+		row++
+	}
+	c.data, c.offsets = data, offsets
+}
+
+// pad keeps the kinds of a column, where it has some, as long as its cells.
+func (c *textColumn) pad(from, to int) {
+	for ; c.kinds != nil && from < to; from++ {
+		c.kinds = append(c.kinds, TextCell)
+	}
+}
+
 // Len returns the number of rows collected.
 func (b *TextBuilder) Len() int { return len(b.rows) }
 

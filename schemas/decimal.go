@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"strings"
 )
 
 // DecimalScale is the number of digits that a [Decimal] keeps after its point.
@@ -45,6 +44,7 @@ func ParseDecimal(s string) (Decimal, error) {
 	}
 	var value uint64
 	var seen, whole int
+	var fault error // that a text is no number at all outweighs its size
 	point := -1
 	for i := range len(digits) {
 		c := digits[i]
@@ -55,16 +55,17 @@ func ParseDecimal(s string) (Decimal, error) {
 		case c < '0' || c > '9':
 			return 0, ErrNotDecimal
 		case point >= 0 && seen-whole >= DecimalScale:
-			if c != '0' {
-				return 0, ErrTooFine
+			if c != '0' && fault == nil {
+				fault = ErrTooFine
 			}
 			seen++
 		default:
+			seen++
 			if value > uint64(MaxDecimal)/10 {
-				return 0, ErrTooLarge
+				fault = ErrTooLarge
+				continue
 			}
 			value = value*10 + uint64(c-'0')
-			seen++
 		}
 	}
 	if seen == 0 {
@@ -75,11 +76,15 @@ func ParseDecimal(s string) (Decimal, error) {
 	}
 	for range DecimalScale - min(seen-whole, DecimalScale) {
 		if value > uint64(MaxDecimal)/10 {
-			return 0, ErrTooLarge
+			fault = ErrTooLarge
+			break
 		}
 		value *= 10
 	}
-	if negative {
+	switch {
+	case fault != nil:
+		return 0, fault
+	case negative:
 		return -Decimal(value), nil
 	}
 	return Decimal(value), nil
@@ -173,7 +178,8 @@ func (d Decimal) Mod(e Decimal) (Decimal, error) {
 	return d % e, nil
 }
 
-// Round rounds half away from zero to the digits given after the point.
+// Round rounds half away from zero to the digits given after the point. What
+// would thereby leave the range of a Decimal is rounded towards zero instead.
 func (d Decimal) Round(digits int) Decimal {
 	if digits >= DecimalScale {
 		return d
@@ -183,7 +189,11 @@ func (d Decimal) Round(digits int) Decimal {
 	if d < 0 {
 		half = -half
 	}
-	return (d + half) / step * step
+	rounded, err := inRange((d + half) / step * step)
+	if err != nil {
+		return d / step * step
+	}
+	return rounded
 }
 
 func inRange(d Decimal) (Decimal, error) {
@@ -219,18 +229,4 @@ func magnitude(d Decimal) uint64 {
 		return -uint64(d)
 	}
 	return uint64(d)
-}
-
-// QuoteShort quotes s for a message, cut after 60 characters so that one bad
-// cell cannot flood a screen.
-func QuoteShort(s string) string {
-	const limit = 60
-	n := 0
-	for i := range s {
-		if n == limit {
-			return fmt.Sprintf("%q", strings.ToValidUTF8(s[:i], "\uFFFD")+"…")
-		}
-		n++
-	}
-	return fmt.Sprintf("%q", s)
 }

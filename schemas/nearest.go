@@ -1,6 +1,9 @@
 package schemas
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // DidYouMean returns ", did you mean X?" for the candidate nearest to name,
 // or nothing when none is near enough to be meant.
@@ -13,7 +16,7 @@ func DidYouMean(name string, candidates []string) string {
 
 // Nearest returns the candidate that differs least from name, compared
 // without case, or "" when even that one differs in more than a third of its
-// letters: a far-fetched suggestion misleads more than none.
+// letters, or has none in common: a far-fetched suggestion misleads more than none.
 func Nearest(name string, candidates []string) string {
 	best, bestDistance := "", 1<<30
 	for _, c := range candidates {
@@ -21,7 +24,8 @@ func Nearest(name string, candidates []string) string {
 			best, bestDistance = c, d
 		}
 	}
-	if bestDistance > max(1, max(len(name), len(best))/3) {
+	letters := max(utf8.RuneCountInString(name), utf8.RuneCountInString(best))
+	if bestDistance > max(1, letters/3) || bestDistance >= letters {
 		return ""
 	}
 	return best

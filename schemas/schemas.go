@@ -7,8 +7,11 @@
 //
 //	entities/product.json ── Entity ──┬─ Column      Arrow column of a field, by language
 //	                                  ├─ JSONSchema  for API documents and editors
-//	                                  ├─ Template    CSV and XLSX files to fill in
+//	                                  ├─ TemplateCSV, TemplateXLSX  files to fill in
 //	                                  └─ Rules       what every row must keep, on every channel
+//
+// Codes of units, currencies, countries and languages are those of public
+// standards: see [KnownCode], [UnitCode] and [ConvertUnit].
 //
 // The rules of presence are the same everywhere: an absent field keeps what
 // the target holds, an explicit null clears it, a true [DeletedField] deletes
@@ -66,7 +69,8 @@ type Field struct {
 	Default  string   `json:"default,omitempty"`  // taken at creation where the field is absent or null
 	MaxChars int      `json:"max_chars,omitempty"`
 
-	// Synonyms are the headers under which suppliers and ERPs send the field, by language.
+	// Synonyms are the headers under which suppliers and ERPs send the field,
+	// by language (en, de, ...) and by system or format (sap, odoo, bmecat, ...).
 	Synonyms map[string][]string `json:"synonyms,omitempty"`
 }
 
@@ -213,8 +217,12 @@ func (f *Field) valid(e *Entity, known func(string) bool) error {
 		return fmt.Errorf("an enum needs values")
 	case f.Type == Reference && !known(f.Entity):
 		return fmt.Errorf("refers to the unknown entity %q", f.Entity)
+	case f.Type == Enum && f.Default != "" && !slices.Contains(f.Values, f.Default):
+		return fmt.Errorf("the default %q is none of its values", f.Default)
 	case f.Type == Money && e.Field(f.Currency) == nil:
 		return fmt.Errorf("an amount needs the field of its currency, %q is none", f.Currency)
+	case f.Type == Quantity && e.Field(f.Unit) == nil && !KnownCode(Units, f.Unit):
+		return fmt.Errorf("a quantity needs its unit: %q is neither a field nor a code of %s", f.Unit, Units)
 	case f.Open && f.Type != JSON:
 		return fmt.Errorf("only a json field can be open")
 	case f.Key && !f.Required && f.Default == "" && f.Type != Text && f.Type != Identifier:

@@ -1,0 +1,53 @@
+# make run    builds, imports the example supplier, shows what was applied and parked, and serves
+# make test   runs every test
+# make bench  measures, beside the floors
+# make lint   checks
+
+.PHONY: build run test bench lint fuzz clean
+
+GO      ?= go
+TAGS    := sqlite_fts5
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unstamped)
+LDFLAGS := -X main.release=$(VERSION)
+DATA    ?= data
+LISTEN  ?= 127.0.0.1:8080
+TOOLS   := $(CURDIR)/.tools
+
+build:
+	$(GO) build -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/crossdock ./cmd/crossdock
+
+# Exit code 3 says that rows were rejected, which the example does on purpose.
+run: build
+	@bin/crossdock --data $(DATA) run examples/first-light || test $$? -eq 3
+	@echo
+	@bin/crossdock --data $(DATA) serve --listen $(LISTEN) --pipelines examples/first-light
+
+test:
+	$(GO) test -race -tags $(TAGS) ./...
+
+bench: build
+	$(GO) build -tags $(TAGS) -o bin/bench ./cmd/bench
+	bin/bench -binary bin/crossdock
+
+lint: $(TOOLS)/golangci-lint $(TOOLS)/deadcode
+	$(TOOLS)/golangci-lint run --build-tags $(TAGS) ./...
+	@dead="$$($(TOOLS)/deadcode -test -tags $(TAGS) ./...)"; if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+$(TOOLS)/deadcode:
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/tools/cmd/deadcode@v0.52.0
+
+# Each fuzz target in turn, for FUZZTIME each.
+FUZZTIME ?= 20s
+fuzz:
+	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z0-9]+' $$package | cut -d' ' -f2 | sort -u); do \
+			echo "$$package $$target"; \
+			$(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf bin .tools

@@ -1,0 +1,183 @@
+// Bench measures Crossdock end to end beside the floors below which no program
+// can be, all in one run on one machine: ratios are what it is for, since the
+// digits are the machine's. Each measurement is a process of its own, so that
+// its peak memory is its own too.
+//
+//	go run -tags sqlite_fts5 ./cmd/bench -binary bin/crossdock
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	binary := flag.String("binary", "bin/crossdock", "the crossdock to measure")
+	dir := flag.String("dir", filepath.Join(os.TempDir(), "crossdock-bench"), "folder for generated files and databases")
+	products := flag.Int("products", 1_000_000, "products in the CSV file")
+	sheetRows := flag.Int("sheet-rows", 200_000, "products in the XLSX file")
+	floor := flag.String("floor", "", "measure one floor over the file given as argument, and print its seconds (used by bench itself)")
+	flag.Parse()
+	var err error
+	if *floor != "" {
+		err = measureFloor(*floor, flag.Arg(0), *dir)
+	} else {
+		err = bench(ctx, *binary, *dir, *products, *sheetRows)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+// A result is one line of the table.
+type result struct {
+	name    string
+	rows    int64
+	bytes   int64
+	seconds float64
+	peak    int64 // bytes
+	note    string
+}
+
+func bench(ctx context.Context, binary, dir string, products, sheetRows int) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	files, err := generate(dir, products, sheetRows)
+	if err != nil {
+		return err
+	}
+	var results []result
+	for _, f := range []struct{ name, kind string }{
+		{"floor: read the file", "read"},
+		{"floor: parse it with encoding/csv", "parse"},
+		{"floor: prepared inserts, one transaction", "insert"},
+	} {
+		r, err := runFloor(ctx, f.kind, files.csv, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		r.name = f.name
+		results = append(results, r)
+	}
+	insert := results[len(results)-1]
+	data := filepath.Join(dir, "data")
+	steps := []struct{ name, pipeline, file string }{
+		{"CSV into SQLite, first load", "products.yaml", files.csv},
+		{"CSV into SQLite, second load, nothing changed", "products.yaml", files.csv},
+		{"XLSX into SQLite, first load", "products-xlsx.yaml", files.xlsx},
+	}
+	for i, step := range steps {
+		if i != 1 {
+			if err := fresh(ctx, binary, dir, data); err != nil {
+				return err
+			}
+		}
+		r, err := runCrossdock(ctx, binary, data, filepath.Join(dir, step.pipeline), step.file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		r.name = step.name
+		r.note += fmt.Sprintf("; %.2f x the insert floor", rate(r)/rate(insert))
+		results = append(results, r)
+	}
+	print(results)
+	return nil
+}
+
+func rate(r result) float64 { return float64(r.rows) / r.seconds }
+
+// fresh makes an empty data folder that knows the categories.
+func fresh(ctx context.Context, binary, dir, data string) error {
+	if err := os.RemoveAll(data); err != nil {
+		return err
+	}
+	_, err := runCrossdock(ctx, binary, data, filepath.Join(dir, "categories.yaml"), "")
+	return err
+}
+
+func runFloor(ctx context.Context, kind, file, dir string) (result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return result{}, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-dir", dir, "-floor", kind, file)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return result{}, err
+	}
+	var r result
+	if _, err := fmt.Sscan(string(out), &r.rows, &r.seconds); err != nil {
+		return result{}, err
+	}
+	r.peak = peak(cmd)
+	r.bytes, err = size(file)
+	return r, err
+}
+
+// runCrossdock times a whole process, from its start to its end.
+func runCrossdock(ctx context.Context, binary, data, pipeline, file string) (result, error) {
+	cmd := exec.CommandContext(ctx, binary, "--data", data, "--json", "run", pipeline)
+	cmd.Stderr = os.Stderr
+	started := time.Now()
+	out, err := cmd.Output()
+	took := time.Since(started).Seconds()
+	const finishedWithRejects = 3
+	if err != nil && cmd.ProcessState.ExitCode() != finishedWithRejects {
+		return result{}, fmt.Errorf("%w: %s", err, out)
+	}
+	var summary struct{ Read, Applied, Unchanged, Rejected, Skipped int64 }
+	if err := json.Unmarshal(out, &summary); err != nil {
+		return result{}, err
+	}
+	r := result{rows: summary.Read, seconds: took, peak: peak(cmd)}
+	r.note = fmt.Sprintf("%d applied, %d unchanged, %d rejected", summary.Applied, summary.Unchanged, summary.Rejected)
+	if file != "" {
+		r.bytes, err = size(file)
+	}
+	return r, err
+}
+
+func peak(cmd *exec.Cmd) int64 {
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return usage.Maxrss << 10 // Linux counts KiB
+}
+
+func size(file string) (int64, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func print(results []result) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "measure\trows\tseconds\trows/s\tMB/s\tpeak MiB\tnote")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%d\t%.2f\t%s\t%.0f\t%d\t%s\n", r.name, r.rows, r.seconds,
+			strconv.FormatFloat(rate(r), 'f', 0, 64), float64(r.bytes)/1e6/r.seconds, r.peak>>20, r.note)
+	}
+	_ = w.Flush()
+}

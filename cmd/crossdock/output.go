@@ -1,0 +1,41 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"crossdock/schemas"
+)
+
+// printJSON writes one value for programs to read, on one line.
+func (a *app) printJSON(value any) {
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		fmt.Fprintln(a.stderr, "crossdock: "+err.Error())
+	}
+}
+
+// thousands writes n as 1,204.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	start := len(s) % 3
+	if start == 0 {
+		start = 3
+	}
+	var b strings.Builder
+	b.WriteString(s[:min(start, len(s))])
+	for i := start; i < len(s); i += 3 {
+		b.WriteString("," + s[i:i+3])
+	}
+	return b.String()
+}
+
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond).String()
+}
+
+func quote(s string) string { return schemas.QuoteShort(s) }

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"crossdock/hub"
+	"crossdock/hub/journal"
+	"crossdock/pipelines"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var file string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use: "run PIPELINE...", Short: "Run pipelines, one after another",
+		Long: `Run reads each pipeline's source, maps and checks its rows, delivers the good
+ones and parks the bad ones. A folder stands for the pipelines in it, in the
+order of their file names.`,
+		Example: "  crossdock run examples/first-light\n  crossdock run catalog.yaml --file supplier.csv --dry-run",
+		Args:    arguments(cobra.MinimumNArgs(1), "pipeline files or folders"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				return a.runPipelines(ctx, h, args, file, dryRun)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "find out what would happen, and write nothing")
+	return cmd
+}
+
+// load reads all pipelines named before the first one does anything.
+func (a *app) load(h *hub.Hub, paths []string) ([]*pipelines.Pipeline, error) {
+	files, err := hub.PipelineFiles(paths)
+	if err != nil {
+		return nil, usagef("%s", err)
+	}
+	list := make([]*pipelines.Pipeline, 0, len(files))
+	var errs []error
+	for _, file := range files {
+		p, err := h.Load(file)
+		var faults pipelines.Faults
+		if err != nil && !errors.As(err, &faults) {
+			return nil, usagef("%s", err)
+		}
+		errs = append(errs, err)
+		list = append(list, p)
+	}
+	return list, errors.Join(errs...)
+}
+
+func input(file string) (*hub.Input, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return hub.FileInput(file)
+}
+
+func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file string, dryRun bool) error {
+	list, err := a.load(h, paths)
+	if err != nil {
+		return err
+	}
+	if file != "" && len(list) > 1 {
+		return usagef("--file goes with one pipeline, not with %d", len(list))
+	}
+	in, err := input(file)
+	if err != nil {
+		return err
+	}
+	if err := h.CloseDeadRuns(ctx); err != nil {
+		return err
+	}
+	rejected := false
+	for _, p := range list {
+		bar := a.newProgress(p.Name)
+		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Progress: bar.update})
+		bar.finish()
+		a.printSummary(s)
+		if err != nil {
+			return err
+		}
+		if s.Rejected > 0 {
+			rejected = true
+			a.printRejected(ctx, h, s)
+		}
+	}
+	if rejected {
+		return errRejected
+	}
+	return nil
+}
+
+func (a *app) printSummary(s hub.Summary) {
+	if a.json {
+		if s.Run != "" {
+			a.printJSON(s)
+		}
+		return
+	}
+	if s.Run == "" {
+		return
+	}
+	would := ""
+	if s.DryRun {
+		would = " (dry run: nothing was written)"
+	}
+	fmt.Fprintf(a.stdout, "%s: %s%s\n", s.Pipeline, s.Status, would)
+	fmt.Fprintf(a.stdout, "  %s rows read = %s applied + %s unchanged + %s rejected + %s skipped",
+		thousands(s.Read), thousands(s.Applied), thousands(s.Unchanged), thousands(s.Rejected), thousands(s.Skipped))
+	if s.Warned > 0 {
+		fmt.Fprintf(a.stdout, "; %s warnings", thousands(s.Warned))
+	}
+	fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
+	if s.Superseded > 0 {
+		fmt.Fprintf(a.stdout, "  %s older errors of the same files are superseded\n", thousands(s.Superseded))
+	}
+}
+
+// shownRejects bounds what a run prints of its rejected rows.
+const shownRejects = 10
+
+// printRejected shows the first rows that a run has rejected, like a compiler.
+func (a *app) printRejected(ctx context.Context, h *hub.Hub, s hub.Summary) {
+	if a.json || s.DryRun {
+		return
+	}
+	rows, err := h.Journal().Rows(ctx, journal.ErrorFilter{Run: s.Run, Limit: shownRejects})
+	if err != nil {
+		fmt.Fprintln(a.stderr, "crossdock: "+err.Error())
+		return
+	}
+	for _, r := range rows {
+		for _, e := range r.Errors() {
+			fmt.Fprintf(a.stdout, "  %s\n", errorLine(e))
+		}
+	}
+	if more := s.Rejected - int64(len(rows)); more > 0 {
+		fmt.Fprintf(a.stdout, "  ... and %s more rows\n", thousands(more))
+	}
+	fmt.Fprintf(a.stdout, "  see: crossdock errors list --run %s\n", s.Run)
+}
+
+// errorLine writes an entry of the error queue in one line.
+func errorLine(e journal.Error) string {
+	line := e.Origin.String() + ": "
+	if e.Field != "" {
+		line += e.Field + ": "
+	}
+	if e.Value != "" {
+		line += quote(e.Value) + " "
+	}
+	return fmt.Sprintf("%s%s (%s)", line, e.Message, e.Rule)
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "check PIPELINE...", Short: "Compare pipelines with their sources, and report every fault",
+		Args: arguments(cobra.MinimumNArgs(1), "pipeline files or folders"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				list, err := a.load(h, args)
+				if err != nil {
+					return err
+				}
+				in, err := input(file)
+				if err != nil {
+					return err
+				}
+				for _, p := range list {
+					r, err := h.Check(ctx, p, in)
+					a.printReport(r)
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
+	return cmd
+}
+
+func (a *app) printReport(r *hub.Report) {
+	if a.json {
+		a.printJSON(r)
+		return
+	}
+	fmt.Fprintf(a.stdout, "%s (%s, %s)\n", r.Pipeline, r.Entity, r.File)
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, probe := range r.Probes {
+		result := "ok"
+		if probe.Err != nil {
+			result = "FAILED"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", probe.Name, result, probe.Detail)
+	}
+	if len(r.Columns) > 0 {
+		fmt.Fprintf(w, "  mapping\tok\t%d of the source's %d columns feed %s\n", len(r.Mapped), len(r.Columns), strings.Join(r.Mapped, ", "))
+		fmt.Fprintf(w, "  rules\tok\t%d\n", r.Rules)
+	}
+	_ = w.Flush()
+	if len(r.Unmapped) > 0 {
+		fmt.Fprintf(a.stdout, "  not mapped, so kept as they are: %s\n", strings.Join(r.Unmapped, ", "))
+	}
+}
+
+func (a *app) previewCommand() *cobra.Command {
+	var file string
+	var rows int
+	cmd := &cobra.Command{
+		Use: "preview PIPELINE", Short: "Show the first rows as read, as mapped and as judged; nothing is written",
+		Args: arguments(cobra.ExactArgs(1), "one pipeline file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if rows < 1 || rows > 1000 {
+				return usagef("--rows must be from 1 to 1000, not %d", rows)
+			}
+			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				list, err := a.load(h, args)
+				if err != nil {
+					return err
+				}
+				in, err := input(file)
+				if err != nil {
+					return err
+				}
+				p, err := h.Preview(ctx, list[0], in, rows)
+				if err != nil {
+					return err
+				}
+				a.printPreview(p)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
+	cmd.Flags().IntVar(&rows, "rows", 20, "how many rows to show")
+	return cmd
+}
+
+// printPreview shows a row a block: each field with the cell it was read from,
+// its value, and what the rules say of it.
+func (a *app) printPreview(p *hub.Preview) {
+	if a.json {
+		a.printJSON(p)
+		return
+	}
+	counts := map[string]int{}
+	for _, row := range p.Rows {
+		counts[row.Outcome]++
+		fmt.Fprintf(a.stdout, "%s  %s\n", row.Origin, row.Outcome)
+		w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+		shown := map[int]bool{}
+		for i, column := range p.Columns {
+			if row.Values[i] == nil && row.Read[i] == nil && !blames(row.Findings, column) {
+				continue
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", column, cell(row.Read[i]), arrow(row.Read[i], row.Values[i]), verdicts(row.Findings, column, shown))
+		}
+		_ = w.Flush()
+		for i, f := range row.Findings {
+			if !shown[i] {
+				fmt.Fprintf(a.stdout, "  %s: %s (%s)\n", f.Severity, f.Message, f.Rule)
+			}
+		}
+	}
+	fmt.Fprintf(a.stdout, "%d rows of %s: %d pass, %d would be rejected, %d skipped; nothing was written\n",
+		len(p.Rows), p.Pipeline, counts["passes"], counts["rejected"], counts["skipped"])
+}
+
+func blames(findings []hub.PreviewFinding, column string) bool {
+	for _, f := range findings {
+		if f.Field == column {
+			return true
+		}
+	}
+	return false
+}
+
+func cell(value *string) string {
+	if value == nil {
+		return "-"
+	}
+	return quote(*value)
+}
+
+func arrow(read, value *string) string {
+	if read != nil && value != nil && *read == *value {
+		return "="
+	}
+	return "-> " + cell(value)
+}
+
+func verdicts(findings []hub.PreviewFinding, column string, shown map[int]bool) string {
+	var parts []string
+	for i, f := range findings {
+		if f.Field == column {
+			shown[i] = true
+			parts = append(parts, fmt.Sprintf("%s: %s (%s)", f.Severity, f.Message, f.Rule))
+		}
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// settingsFile is read from the working folder where it is present.
+const settingsFile = "crossdock.yaml"
+
+// settings are flags over CROSSDOCK_* over crossdock.yaml over defaults.
+type settings struct {
+	Data      string `yaml:"data"`
+	Listen    string `yaml:"listen"`
+	Pipelines string `yaml:"pipelines"`
+}
+
+func (a *app) loadSettings(cmd *cobra.Command) error {
+	var file settings
+	text, err := os.ReadFile(settingsFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil {
+			return usagef("%s: %s", settingsFile, yaml.FormatError(err, false, false))
+		}
+	}
+	flag := func(name string) string {
+		if f := cmd.Flags().Lookup(name); f != nil {
+			return f.Value.String()
+		}
+		return ""
+	}
+	a.settings = settings{
+		Data:      cmp.Or(flag("data"), os.Getenv("CROSSDOCK_DATA"), file.Data, "data"),
+		Listen:    cmp.Or(flag("listen"), os.Getenv("CROSSDOCK_LISTEN"), file.Listen, "127.0.0.1:8080"),
+		Pipelines: cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
+	}
+	return nil
+}

@@ -1,0 +1,15 @@
+// Package all is the list of the connectors that ship: the one file to touch
+// to add another.
+package all
+
+import (
+	"crossdock/connectors"
+	"crossdock/connectors/csvfile"
+	"crossdock/connectors/excel"
+	"crossdock/connectors/jsonfile"
+)
+
+// Types returns the connectors that ship, in the order of help.
+func Types() []connectors.Type {
+	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type()}
+}

@@ -1,0 +1,359 @@
+package excel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"crossdock/connectors"
+)
+
+// The size of a sheet, ECMA-376 Part 1, 18.3.1.73 and Excel's own limits.
+const (
+	maxColumns = 16_384
+	maxRows    = 1_048_576
+)
+
+// A rowScanner takes the rows of a sheet from its XML, one after the other.
+// It is used again for every row: what it says of one is gone with the next.
+type rowScanner struct {
+	*scanner
+	book *workbook
+	part *part
+
+	number int64  // of the row, as the user sees it
+	cells  []cell // by column
+	filled int    // columns up to the last one that is not blank
+	fault  *fault // the first cell that cannot be read
+
+	scratch []byte // texts of the cells that are not shared
+	value   []byte // of the cell being taken
+}
+
+// A cell is one cell of the row. Where its text is depends on its source.
+type cell struct {
+	source     source
+	kind       connectors.Kind
+	start, end int32 // in scratch; start alone is the number of a shared string
+}
+
+type source uint8
+
+const (
+	nowhere source = iota // the cell is empty
+	inScratch
+	inShared
+)
+
+// A fault is a cell that makes its row one to be rejected.
+type fault struct {
+	column        int
+	rule, message string
+}
+
+// openRows begins to scan a sheet, and stands before its first row.
+func (w *workbook) openRows(ctx context.Context, sh sheet) (*rowScanner, error) {
+	p, err := w.open(ctx, sh.part)
+	if err != nil {
+		return nil, err
+	}
+	r := &rowScanner{scanner: newScanner(p), book: w, part: p}
+	for {
+		t, err := r.scanner.next()
+		switch {
+		case err != nil:
+			return nil, err
+		case t == endOfMarkup:
+			return nil, damaged("the sheet has no sheetData")
+		case t != startTag:
+		case r.depth == 1 && string(r.name) != "worksheet":
+			return nil, damaged("its part %s is no worksheet", sh.part)
+		case r.depth == 2 && string(r.name) == "sheetData":
+			return r, nil
+		case r.depth == 2:
+			if err := r.skip(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// text returns the text of a cell, nil where it is empty. It is valid until
+// the next row.
+func (r *rowScanner) cellText(c cell) []byte {
+	switch c.source {
+	case inScratch:
+		return r.scratch[c.start:c.end]
+	case inShared:
+		return r.book.shared.at(int(c.start))
+	case nowhere:
+	}
+	return nil
+}
+
+// next moves to the next row and reports false behind the last one, when the
+// sheet has been read to its end and was whole.
+func (r *rowScanner) next() (bool, error) {
+	for {
+		t, err := r.scanner.next()
+		switch {
+		case err != nil:
+			return false, err
+		case t == startTag && string(r.name) == "row":
+			return true, r.row()
+		case t == startTag:
+			if err := r.skip(); err != nil {
+				return false, err
+			}
+		case t == endTag:
+			return false, r.drain()
+		}
+	}
+}
+
+func (r *rowScanner) row() error {
+	number := int64(0)
+	for {
+		ok, err := r.attrs.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if string(r.attrs.name) == "r" {
+			number = int64(atoi(r.attrs.value))
+			if number < 1 {
+				return damaged("a row behind row %d is numbered %s", r.number, cutShort(r.attrs.value))
+			}
+		}
+	}
+	last := r.number
+	// Rows and cells may leave out where they are: then they follow their
+	// neighbour (ECMA-376 Part 1, 18.3.1.73 and 18.3.1.4).
+	r.number = number
+	r.cells, r.scratch, r.filled, r.fault = r.cells[:0], r.scratch[:0], 0, nil
+	for {
+		t, err := r.scanner.next()
+		switch {
+		case err != nil:
+			return err
+		case t == endTag:
+			if r.number == 0 {
+				r.number = last + 1
+			}
+			return r.checkNumber(last)
+		case t == startTag && string(r.name) == "c":
+			err = r.cell(last)
+		case t == startTag:
+			err = r.skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *rowScanner) checkNumber(last int64) error {
+	if r.number <= last {
+		return damaged("row %d comes after row %d", r.number, last)
+	}
+	if r.number > maxRows {
+		return damaged("row %d is more than the %d that a sheet can have", r.number, maxRows)
+	}
+	return nil
+}
+
+// cell takes one cell, whose start tag was just taken.
+func (r *rowScanner) cell(lastRow int64) error {
+	column, style, kind := len(r.cells), 0, []byte("n")
+	for {
+		ok, err := r.attrs.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if len(r.attrs.name) != 1 {
+			continue
+		}
+		switch r.attrs.name[0] {
+		case 'r':
+			if column, err = r.address(r.attrs.value, lastRow); err != nil {
+				return err
+			}
+		case 's':
+			style = atoi(r.attrs.value)
+		case 't':
+			kind = r.attrs.value
+		}
+	}
+	if column >= maxColumns {
+		return refused("has a row, %d, with more than %d columns", max(r.number, lastRow+1), maxColumns)
+	}
+	if column < len(r.cells) {
+		return damaged("cell %s comes after one to the right of it", connectors.CellAddress(column, max(r.number, lastRow+1)))
+	}
+	for len(r.cells) < column {
+		r.cells = append(r.cells, cell{})
+	}
+	typ := typeOf(kind) // before the window moves on
+	content, err := r.content()
+	if err != nil {
+		return err
+	}
+	c, err := r.typed(typ, style, content)
+	if err != nil {
+		return err
+	}
+	r.cells = append(r.cells, c)
+	if c.source != nowhere && (c.source == inShared || !blank(r.cellText(c))) || r.fault != nil && r.fault.column == column {
+		r.filled = column + 1
+	}
+	return nil
+}
+
+// address returns the column of a reference such as C17, from 0. Its row must
+// be the one it stands in.
+func (r *rowScanner) address(ref []byte, lastRow int64) (int, error) {
+	column, i := 0, 0
+	for i < len(ref) && column <= maxColumns && (ref[i] >= 'A' && ref[i] <= 'Z' || ref[i] >= 'a' && ref[i] <= 'z') {
+		column = column*26 + int(ref[i]&^0x20-'A') + 1
+		i++
+	}
+	row := int64(atoi(ref[i:]))
+	if column > maxColumns {
+		return column, nil // the caller refuses it
+	}
+	if i == 0 || row < 1 {
+		return 0, damaged("a cell behind row %d has the address %s", lastRow, cutShort(ref))
+	}
+	if r.number == 0 {
+		r.number = row
+	}
+	if row != r.number {
+		return 0, damaged("cell %s stands in row %d", cutShort(ref), r.number)
+	}
+	return column - 1, nil
+}
+
+// A content is what an element c holds.
+type content struct {
+	value   []byte // as it is meant
+	given   bool   // there is an element v or is
+	formula bool
+}
+
+// content takes a cell up to its end tag.
+func (r *rowScanner) content() (content, error) {
+	if raw, ok := r.plainValue(); ok && !r.empty {
+		if bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+			return content{value: raw, given: true}, nil
+		}
+		var err error
+		r.value, err = unescape(r.value[:0], raw)
+		return content{value: r.value, given: true}, err
+	}
+	c := content{}
+	r.value = r.value[:0]
+	inValue := 0
+	for outer := r.depth - 1; r.depth > outer; {
+		t, err := r.scanner.next()
+		if err != nil {
+			return c, err
+		}
+		switch {
+		case t == startTag && string(r.name) == "v":
+			c.given, inValue = true, r.depth
+		case t == startTag && string(r.name) == "is":
+			c.given = true
+			r.value, err = r.richText(r.value)
+		case t == startTag:
+			c.formula = c.formula || string(r.name) == "f"
+			err = r.skip()
+		case t == endTag && r.depth < inValue:
+			inValue = 0
+		case t == text && inValue > 0:
+			r.value, err = r.appendText(r.value)
+		}
+		if err != nil {
+			return c, err
+		}
+		if len(r.value) > maxText {
+			return c, refused("has a cell of more than %d KiB in row %d", maxText>>10, r.number)
+		}
+	}
+	c.value = r.value
+	return c, nil
+}
+
+// A cellType is the type of a cell, ST_CellType of ECMA-376 Part 1, 18.18.11,
+// by its first letter, save "str" which is 'f' for the formula it comes from.
+type cellType byte
+
+func typeOf(t []byte) cellType {
+	switch string(t) {
+	case "n", "s", "b", "e", "d":
+		return cellType(t[0])
+	case "str":
+		return 'f'
+	case "inlineStr":
+		return 'i'
+	}
+	return 0
+}
+
+// typed makes a cell of its content.
+func (r *rowScanner) typed(typ cellType, style int, c content) (cell, error) {
+	start := len(r.scratch)
+	kind, ok := connectors.TextCell, true
+	switch typ {
+	case 's':
+		if len(c.value) == 0 {
+			return cell{}, nil
+		}
+		i := atoi(c.value)
+		if i < 0 || i >= len(r.book.shared.ends) {
+			return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.number, cutShort(c.value), len(r.book.shared.ends))
+		}
+		if blank(r.book.shared.at(i)) {
+			// A text of blanks alone is told from an empty cell, but fills no row.
+			r.scratch = append(r.scratch, r.book.shared.at(i)...)
+			break
+		}
+		return cell{source: inShared, start: int32(i)}, nil
+	case 'f':
+		r.scratch = appendXstring(r.scratch, c.value)
+	case 'i':
+		r.scratch = append(r.scratch, c.value...)
+	case 'e':
+		r.reject("formula_error", "holds the error "+string(cutShort(c.value))+": mend the formula, or write the value")
+		r.scratch = append(r.scratch, c.value...)
+	case 'b':
+		kind = connectors.BooleanCell
+		r.scratch, ok = appendBoolean(r.scratch, c.value)
+	default:
+		if len(c.value) == 0 {
+			if c.formula {
+				r.reject("formula_error", "holds a formula without a value: open the workbook in Excel and save it, so that it is computed")
+			}
+			return cell{}, nil
+		}
+		kind = connectors.NumberCell
+		r.scratch, kind, ok = r.number1(typ, style, c.value)
+	}
+	if typ == 0 || !ok {
+		r.reject("cell", "holds a value that does not fit its type: write it again")
+		r.scratch, kind = append(r.scratch[:start], c.value...), connectors.TextCell
+	}
+	if err := checkText(r.scratch[start:]); err != nil {
+		return cell{}, err
+	}
+	if len(r.scratch) == start {
+		return cell{}, nil
+	}
+	return cell{source: inScratch, kind: kind, start: int32(start), end: int32(len(r.scratch))}, nil
+}

@@ -1,0 +1,365 @@
+package excel
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"path"
+	"strings"
+
+	"crossdock/connectors"
+	"crossdock/schemas"
+)
+
+// Bounds of what a workbook keeps in memory.
+const (
+	maxSharedBytes = 64 << 20
+	maxSharedItems = 1_000_000
+	maxStyles      = 65_536 // Excel allows 65,490
+)
+
+// A workbook is an opened .xlsx file: its sheets, and what their cells refer to.
+type workbook struct {
+	*archive
+	sheets   []sheet
+	date1904 bool
+	dates    []bool // by cell style: whether it shows a number as a date
+	shared   sharedStrings
+}
+
+// A sheet is one worksheet of a workbook.
+type sheet struct {
+	name   string
+	part   string
+	hidden bool
+}
+
+// sharedStrings are the texts that cells refer to by number, one behind the
+// other in one buffer: a slice for each would double the memory they take.
+type sharedStrings struct {
+	data []byte
+	ends []uint32
+}
+
+func (s *sharedStrings) at(i int) []byte {
+	start := uint32(0)
+	if i > 0 {
+		start = s.ends[i-1]
+	}
+	return s.data[start:s.ends[i]:s.ends[i]]
+}
+
+// openWorkbook opens what is read of a workbook before its sheets.
+func openWorkbook(ctx context.Context, r io.ReaderAt, size, maxUnpacked int64) (*workbook, error) {
+	if err := notZip(r, size); err != nil {
+		return nil, err
+	}
+	a, err := openArchive(r, size, maxUnpacked)
+	if err != nil {
+		return nil, err
+	}
+	w := &workbook{archive: a}
+	main, err := w.mainPart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := w.relations(ctx, main)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.readSheets(ctx, main, parts); err != nil {
+		return nil, err
+	}
+	for _, rel := range parts {
+		switch rel.kind {
+		case "styles":
+			err = w.readStyles(ctx, rel.target)
+		case "sharedStrings":
+			err = w.readShared(ctx, rel.target)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// mainPart returns the part that lists the sheets.
+func (w *workbook) mainPart(ctx context.Context) (string, error) {
+	if !w.has("_rels/.rels") {
+		return "", w.notWorkbook()
+	}
+	relations, err := w.relations(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	for _, rel := range relations {
+		if rel.kind != "officeDocument" {
+			continue
+		}
+		switch {
+		case path.Ext(rel.target) == ".bin":
+			return "", &connectors.Error{Message: "is a binary workbook", Hint: "save it as .xlsx"}
+		case strings.HasPrefix(rel.target, "word/"), strings.HasPrefix(rel.target, "ppt/"):
+			return "", &connectors.Error{Message: "is a document or a presentation and no workbook", Hint: "save the table as .xlsx"}
+		}
+		return rel.target, nil
+	}
+	return "", w.notWorkbook()
+}
+
+// notWorkbook says what a ZIP archive is that is no workbook.
+func (w *workbook) notWorkbook() error {
+	for name := range w.entries {
+		if ext := path.Ext(name); ext == ".xlsx" || ext == ".xlsm" || ext == ".csv" {
+			return &connectors.Error{Message: "is a ZIP archive with files in it and no workbook", Hint: "unpack it first"}
+		}
+	}
+	if w.has("mimetype") && w.has("content.xml") {
+		return &connectors.Error{Message: "is an OpenDocument file (.ods)", Hint: "save it as .xlsx"}
+	}
+	return &connectors.Error{Message: "is a ZIP archive and no workbook", Hint: "save it as .xlsx"}
+}
+
+// A relation leads from one part to another.
+type relation struct {
+	id, target string
+	kind       string // the last word of its type, which is the same in strict and transitional workbooks
+}
+
+// relations returns where a part leads to, or the whole archive where it is "".
+func (w *workbook) relations(ctx context.Context, of string) ([]relation, error) {
+	dir, file := path.Split(of)
+	name := path.Join(dir, "_rels", file+".rels")
+	if !w.has(name) {
+		return nil, nil
+	}
+	s, err := w.scan(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var relations []relation
+	for {
+		t, err := s.next()
+		if err != nil || t == endOfMarkup {
+			return relations, err
+		}
+		if t != startTag || string(s.name) != "Relationship" {
+			continue
+		}
+		v, err := s.attrs.texts("Id", "Type", "Target", "TargetMode")
+		if err != nil {
+			return nil, err
+		}
+		if v[3] == "External" {
+			continue // what lies outside of the file is never followed
+		}
+		target := strings.ReplaceAll(v[2], `\`, "/")
+		if !strings.HasPrefix(target, "/") {
+			target = path.Join("/", dir, target)
+		}
+		relations = append(relations, relation{id: v[0], kind: path.Base(v[1]), target: strings.TrimPrefix(path.Clean(target), "/")})
+		if len(relations) > maxEntries {
+			return nil, refused("has a part with more than %d relations", maxEntries)
+		}
+	}
+}
+
+// scan opens a part to be scanned.
+func (w *workbook) scan(ctx context.Context, name string) (*scanner, error) {
+	p, err := w.open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return newScanner(p), nil
+}
+
+func (w *workbook) readSheets(ctx context.Context, main string, parts []relation) error {
+	targets := make(map[string]relation, len(parts))
+	for _, rel := range parts {
+		targets[rel.id] = rel
+	}
+	s, err := w.scan(ctx, main)
+	if err != nil {
+		return err
+	}
+	for {
+		t, err := s.next()
+		if err != nil || t == endOfMarkup {
+			return err
+		}
+		if t != startTag {
+			continue
+		}
+		switch string(s.name) {
+		case "workbookPr":
+			v, err := s.attrs.texts("date1904")
+			if err != nil {
+				return err
+			}
+			w.date1904 = isTrue(v[0])
+		case "sheet":
+			v, err := s.attrs.texts("name", "state", "id")
+			if err != nil {
+				return err
+			}
+			// Sheets of charts, dialogs and macros hold no cells.
+			if rel := targets[v[2]]; rel.kind == "worksheet" {
+				w.sheets = append(w.sheets, sheet{name: v[0], part: rel.target, hidden: v[1] != "" && v[1] != "visible"})
+			}
+			if len(w.sheets) > maxEntries {
+				return refused("has more than %d sheets", maxEntries)
+			}
+		}
+	}
+}
+
+func isTrue(s string) bool { return s == "1" || s == "true" }
+
+// readStyles finds out which cell styles show dates.
+func (w *workbook) readStyles(ctx context.Context, name string) error {
+	s, err := w.scan(ctx, name)
+	if err != nil {
+		return err
+	}
+	codes := map[int]string{}
+	inCells := 0 // the depth of cellXfs, 0 outside of it
+	for {
+		t, err := s.next()
+		if err != nil || t == endOfMarkup {
+			return err
+		}
+		if t != startTag {
+			if t == endTag && s.depth < inCells {
+				inCells = 0
+			}
+			continue
+		}
+		switch {
+		case string(s.name) == "cellXfs":
+			inCells = s.depth
+		case string(s.name) == "numFmt":
+			v, err := s.attrs.texts("numFmtId", "formatCode")
+			if err != nil {
+				return err
+			}
+			codes[atoi([]byte(v[0]))] = v[1]
+		case string(s.name) == "xf" && inCells > 0 && s.depth == inCells+1:
+			v, err := s.attrs.texts("numFmtId")
+			if err != nil {
+				return err
+			}
+			id := atoi([]byte(v[0]))
+			w.dates = append(w.dates, isDateFormat(id, codes[id]))
+		}
+		if len(codes) > maxStyles || len(w.dates) > maxStyles {
+			return refused("has more than %d styles", maxStyles)
+		}
+	}
+}
+
+// readShared reads the shared strings. Runs of rich text are joined, and the
+// phonetic runs that tell how a text is pronounced are left out.
+func (w *workbook) readShared(ctx context.Context, name string) error {
+	p, err := w.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	s := newScanner(p)
+	// The texts are shorter than the XML they stand in, so that nothing has to
+	// be moved while they come in; what is not written to takes no memory.
+	w.shared.data = make([]byte, 0, min(p.size, maxSharedBytes))
+	for {
+		t, err := s.next()
+		if err != nil || t == endOfMarkup {
+			return err
+		}
+		if t != startTag || string(s.name) != "si" {
+			continue
+		}
+		if w.shared.data, err = s.richText(w.shared.data); err != nil {
+			return err
+		}
+		w.shared.ends = append(w.shared.ends, uint32(len(w.shared.data)))
+		if len(w.shared.data) > maxSharedBytes || len(w.shared.ends) > maxSharedItems {
+			e := refused("has more than %d different texts or %d MiB of them", maxSharedItems, maxSharedBytes>>20)
+			e.Hint = "save the sheet as CSV and use connector csv"
+			return e
+		}
+	}
+}
+
+// richText appends the text of the element si or is that was just begun.
+func (s *scanner) richText(dst []byte) ([]byte, error) {
+	start, outer, inText := len(dst), s.depth-1, 0
+	escaped := false
+	for s.depth > outer {
+		t, err := s.next()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case t == startTag && string(s.name) == "rPh":
+			err = s.skip()
+		case t == startTag && string(s.name) == "t":
+			inText = s.depth
+		case t == endTag && s.depth < inText:
+			inText = 0
+		case t == text && inText > 0:
+			before := len(dst)
+			dst, err = s.appendText(dst)
+			escaped = escaped || err == nil && bytes.Contains(dst[before:], []byte("_x"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(dst)-start > maxText {
+			return nil, refused("has a text of more than %d KiB", maxText>>10)
+		}
+	}
+	if escaped {
+		dst = append(dst[:start], appendXstring(nil, dst[start:])...)
+	}
+	return dst, nil
+}
+
+// selectSheets returns the sheets that a name or pattern means, in the order
+// of the workbook, and the first visible one where it is "".
+func (w *workbook) selectSheets(pattern string, hidden bool) ([]sheet, error) {
+	var visible []string
+	var found []sheet
+	for _, sh := range w.sheets {
+		matches, err := path.Match(strings.ToLower(pattern), strings.ToLower(sh.name))
+		if err != nil {
+			return nil, &connectors.Error{Message: "is not a pattern of sheet names: " + pattern, Err: err}
+		}
+		exact := strings.EqualFold(pattern, sh.name)
+		if sh.hidden && !hidden {
+			if exact {
+				return nil, &connectors.Error{Message: "the sheet " + schemas.QuoteShort(sh.name) + " is hidden", Hint: "set hidden: true to read it, or unhide it"}
+			}
+			continue
+		}
+		visible = append(visible, sh.name)
+		if matches || exact || pattern == "" && found == nil {
+			found = append(found, sh)
+		}
+	}
+	switch {
+	case len(w.sheets) == 0:
+		return nil, &connectors.Error{Message: "has no sheet with cells", Hint: "save the table as .xlsx"}
+	case len(visible) == 0:
+		return nil, &connectors.Error{Message: "has no visible sheet", Hint: "set hidden: true to read hidden ones"}
+	case len(found) == 0:
+		return nil, &connectors.Error{
+			Message: "there is no sheet " + schemas.QuoteShort(pattern) + schemas.DidYouMean(pattern, visible),
+			Hint:    "its sheets are " + strings.Join(visible, ", "),
+		}
+	}
+	return found, nil
+}
+
+// resource is the place of a workbook as a whole.
+func resource(f connectors.File) connectors.Place {
+	return connectors.Place{Resource: f.Name}
+}

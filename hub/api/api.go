@@ -1,0 +1,197 @@
+// Package api is the hub over HTTP: files go in, runs and their errors come
+// out. Begin with [Register].
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"crossdock/hub"
+	"crossdock/hub/journal"
+)
+
+// Config is what the API needs.
+type Config struct {
+	Hub *hub.Hub
+	Log *slog.Logger
+	// MaxUploadBytes bounds one uploaded file; 0: 2 GiB.
+	MaxUploadBytes int64
+}
+
+type server struct {
+	Config
+}
+
+// Register adds the hub's operations to an API.
+func Register(api huma.API, cfg Config) {
+	if cfg.MaxUploadBytes == 0 {
+		cfg.MaxUploadBytes = 2 << 30
+	}
+	s := &server{cfg}
+	s.registerImports(api)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
+		Summary: "List runs, newest first",
+	}, s.listRuns)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-run", Method: http.MethodGet, Path: "/v1/runs/{id}", Tags: []string{"runs"},
+		Summary: "Get a run with its row counts",
+	}, s.getRun)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-run-errors", Method: http.MethodGet, Path: "/v1/runs/{id}/errors", Tags: []string{"runs"},
+		Summary: "List the rejected rows of a run that are still open",
+	}, s.listErrors)
+	huma.Register(api, huma.Operation{
+		OperationID: "download-run-errors", Method: http.MethodGet, Path: "/v1/runs/{id}/errors.xlsx", Tags: []string{"runs"},
+		Summary:     "Download the rejected rows of a run as a workbook",
+		Description: "The rows have the layout of the file they came from; the wrong cells are marked, and what is wrong stands beside each row.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The workbook",
+			Content:     map[string]*huma.MediaType{xlsxType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		}},
+	}, s.downloadErrors)
+}
+
+const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+// A Run is a run as clients see it.
+type Run struct {
+	ID        string  `json:"run" example:"20261121-141058-k7qd" doc:"Id of the run"`
+	Pipeline  string  `json:"pipeline" example:"acme-catalog"`
+	Entity    string  `json:"entity" example:"product"`
+	Cause     string  `json:"cause" enum:"command,upload,replay"`
+	Status    string  `json:"status" enum:"queued,running,succeeded,partial,failed,stopped" doc:"partial: finished, and some rows were rejected"`
+	Read      int64   `json:"read" doc:"Rows read: applied + unchanged + rejected + skipped"`
+	Applied   int64   `json:"applied" doc:"Rows created, changed or deleted"`
+	Unchanged int64   `json:"unchanged" doc:"Rows that the target held already"`
+	Rejected  int64   `json:"rejected" doc:"Rows refused by a rule or a service"`
+	Skipped   int64   `json:"skipped" doc:"Blank rows, and rows that the pipeline's filter passes over"`
+	Warned    int64   `json:"warned" doc:"Findings that did not keep their row back"`
+	Seconds   float64 `json:"seconds"`
+	Rate      float64 `json:"rows_per_second"`
+	Input     string  `json:"input,omitempty" doc:"Name of the uploaded file"`
+	Error     string  `json:"error,omitempty" doc:"Why it failed or was stopped"`
+	Started   string  `json:"started_at" format:"date-time"`
+	Finished  string  `json:"finished_at,omitempty" format:"date-time"`
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+func (s *server) view(r journal.Run) Run {
+	v := Run{
+		ID: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Cause: r.Cause, Status: string(r.Status),
+		Read: r.Read, Applied: r.Applied, Unchanged: r.Unchanged, Rejected: r.Rejected, Skipped: r.Skipped, Warned: r.Warned,
+		Seconds: r.Seconds(s.Hub.Clock()), Input: r.InputName, Error: r.Error, Started: r.Started.Format(timeFormat),
+	}
+	if v.Seconds > 0 {
+		v.Rate = float64(r.Read) / v.Seconds
+	}
+	if !r.Finished.IsZero() {
+		v.Finished = r.Finished.Format(timeFormat)
+	}
+	return v
+}
+
+type runResponse struct{ Body Run }
+
+type runList struct {
+	Body struct {
+		Items []Run `json:"items"`
+	}
+}
+
+func (s *server) listRuns(ctx context.Context, in *struct {
+	Pipeline string `query:"pipeline" doc:"Runs of this pipeline alone"`
+	Status   string `query:"status" enum:"queued,running,succeeded,partial,failed,stopped" doc:"Runs in this state alone"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Most runs to return"`
+},
+) (*runList, error) {
+	runs, err := s.Hub.Journal().Runs(ctx, journal.RunFilter{Pipeline: in.Pipeline, Status: journal.Status(in.Status), Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	list := &runList{}
+	list.Body.Items = make([]Run, len(runs))
+	for i, r := range runs {
+		list.Body.Items[i] = s.view(r)
+	}
+	return list, nil
+}
+
+type runPath struct {
+	ID string `path:"id" maxLength:"64" doc:"Id of the run"`
+}
+
+func (s *server) getRun(ctx context.Context, in *runPath) (*runResponse, error) {
+	run, err := s.run(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &runResponse{s.view(run)}, nil
+}
+
+func (s *server) run(ctx context.Context, id string) (journal.Run, error) {
+	run, err := s.Hub.Journal().Run(ctx, id)
+	if errors.Is(err, journal.ErrNotFound) {
+		return run, huma.Error404NotFound(fmt.Sprintf("there is no run %q", id))
+	}
+	return run, err
+}
+
+type errorList struct {
+	Body struct {
+		Items []journal.Error `json:"items"`
+		Next  string          `json:"next,omitempty" doc:"Pass it as after to go on; absent at the end"`
+	}
+}
+
+func (s *server) listErrors(ctx context.Context, in *struct {
+	runPath
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most rows to return; a row has an entry for each thing that is wrong with it"`
+	After string `query:"after" pattern:"^[0-9]{1,18}$" doc:"Go on behind the page that returned this as next"`
+},
+) (*errorList, error) {
+	if _, err := s.run(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	after, err := strconv.ParseInt("0"+in.After, 10, 64)
+	if err != nil {
+		return nil, huma.Error422UnprocessableEntity("after is not a value that next has given")
+	}
+	rows, err := s.Hub.Journal().Rows(ctx, journal.ErrorFilter{Run: in.ID, After: after, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	list := &errorList{}
+	list.Body.Items = []journal.Error{}
+	for _, r := range rows {
+		list.Body.Items = append(list.Body.Items, r.Errors()...)
+	}
+	if len(rows) == in.Limit {
+		list.Body.Next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
+	}
+	return list, nil
+}
+
+func (s *server) downloadErrors(ctx context.Context, in *runPath) (*huma.StreamResponse, error) {
+	if _, err := s.run(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	rows, err := s.Hub.Journal().Rows(ctx, journal.ErrorFilter{Run: in.ID})
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", xlsxType)
+		hc.SetHeader("Content-Disposition", fmt.Sprintf(`attachment; filename="errors-%s.xlsx"`, in.ID))
+		if err := hub.ExportXLSX(hc.BodyWriter(), rows); err != nil {
+			s.Log.ErrorContext(ctx, "export errors", "run", in.ID, "error", err)
+		}
+	}}, nil
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"crossdock/hub"
+	"crossdock/pipelines"
+)
+
+// registerImports adds the upload. Its body is streamed to disk as it arrives,
+// which typed operations cannot do, so that it is a handler of its own with a
+// description written by hand.
+func (s *server) registerImports(api huma.API) {
+	form := &huma.Schema{
+		Type: "object", Required: []string{"pipeline", "file"},
+		Properties: map[string]*huma.Schema{
+			"pipeline": {Type: "string", Description: "Name of the pipeline that reads the file"},
+			"file":     {Type: "string", Format: "binary", Description: "The file, as the pipeline's connector reads it"},
+		},
+	}
+	run := huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[Run]())
+	problem := func(description string) *huma.Response {
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[huma.ErrorModel]())},
+		}}
+	}
+	op := &huma.Operation{
+		OperationID: "create-import", Method: http.MethodPost, Path: "/v1/imports", Tags: []string{"imports"},
+		Summary:     "Upload a file and run a pipeline over it",
+		Description: fmt.Sprintf("The file, of at most %d bytes, is safe when 202 is answered. Follow the run at the Location of the answer.", s.MaxUploadBytes),
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: form}}},
+		Responses: map[string]*huma.Response{
+			"202": {
+				Description: "The file is safe and the run is queued",
+				Headers:     map[string]*huma.Header{"Location": {Schema: &huma.Schema{Type: "string"}, Description: "Address of the run"}},
+				Content:     map[string]*huma.MediaType{"application/json": {Schema: run}},
+			},
+			"400": problem("The body is not a whole form"),
+			"413": problem("The file is too large"),
+			"415": problem("The body is not multipart/form-data"),
+			"422": problem("A part is missing, unknown or wrong"),
+		},
+	}
+	api.OpenAPI().AddOperation(op)
+	api.Adapter().Handle(op, api.Middlewares().Handler(func(hc huma.Context) {
+		s.createImport(api, hc)
+	}))
+}
+
+func (s *server) createImport(api huma.API, hc huma.Context) {
+	ctx := hc.Context()
+	v, err := s.receive(ctx, hc)
+	if err != nil {
+		var status huma.StatusError
+		if !errors.As(err, &status) {
+			s.Log.ErrorContext(ctx, "import", "error", err)
+			status = huma.Error500InternalServerError("internal error")
+		}
+		var errs []error
+		if model, ok := status.(*huma.ErrorModel); ok {
+			for _, detail := range model.Errors {
+				errs = append(errs, detail)
+			}
+		}
+		_ = huma.WriteErr(api, hc, status.GetStatus(), status.Error(), errs...)
+		return
+	}
+	hc.SetHeader("Content-Type", "application/json")
+	hc.SetHeader("Location", "/v1/runs/"+v.ID)
+	hc.SetStatus(http.StatusAccepted)
+	_ = json.NewEncoder(hc.BodyWriter()).Encode(v)
+}
+
+// receive reads the form: the parts pipeline and file, in any order.
+func (s *server) receive(ctx context.Context, hc huma.Context) (Run, error) {
+	media, params, err := mime.ParseMediaType(hc.Header("Content-Type"))
+	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
+		return Run{}, huma.NewError(http.StatusUnsupportedMediaType,
+			"send multipart/form-data with the parts pipeline and file, as in: curl -F pipeline=acme-catalog -F file=@products.csv")
+	}
+	form := multipart.NewReader(hc.BodyReader(), params["boundary"])
+	var upload *hub.Upload
+	var pipeline *pipelines.Pipeline
+	defer func() {
+		if upload != nil {
+			_ = upload.Drop() // the form was refused
+		}
+	}()
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return Run{}, huma.Error400BadRequest("the body ends before the form does, or is no form", err)
+		}
+		switch name := part.FormName(); {
+		case name == "pipeline" && pipeline == nil:
+			pipeline, err = s.pipeline(ctx, part)
+		case name == "file" && upload == nil:
+			upload, err = s.file(part)
+		default:
+			err = invalid("body."+name, name, "is not expected here: send the parts pipeline and file once each")
+		}
+		if err != nil {
+			return Run{}, err
+		}
+	}
+	switch {
+	case pipeline == nil:
+		return Run{}, invalid("body.pipeline", nil, "is missing: name the pipeline that reads the file")
+	case upload == nil:
+		return Run{}, invalid("body.file", nil, "is missing: send the file as part file")
+	}
+	run, err := s.Hub.Queue(ctx, pipeline, upload)
+	if err != nil {
+		return Run{}, err
+	}
+	upload = nil // the run's from here on
+	return s.view(run), nil
+}
+
+const maxNameBytes = 200
+
+func (s *server) pipeline(ctx context.Context, part io.Reader) (*pipelines.Pipeline, error) {
+	text, err := io.ReadAll(io.LimitReader(part, maxNameBytes+1))
+	if err != nil {
+		return nil, huma.Error400BadRequest("the body ends before the form does", err)
+	}
+	if len(text) > maxNameBytes {
+		return nil, invalid("body.pipeline", nil, "is too long for the name of a pipeline")
+	}
+	p, err := s.Hub.Find(ctx, string(text))
+	if err != nil {
+		return nil, invalid("body.pipeline", string(text), err.Error())
+	}
+	return p, nil
+}
+
+func (s *server) file(part *multipart.Part) (*hub.Upload, error) {
+	upload, err := s.Hub.Receive(part.FileName(), part, s.MaxUploadBytes)
+	switch {
+	case errors.Is(err, hub.ErrTooLarge):
+		return nil, huma.NewError(http.StatusRequestEntityTooLarge, err.Error(), detail("body.file", nil, err.Error()))
+	case errors.Is(err, hub.ErrEmpty):
+		return nil, invalid("body.file", nil, err.Error())
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, huma.Error400BadRequest("the body ends before the form does", err)
+	case err != nil:
+		return nil, err
+	}
+	return upload, nil
+}
+
+func detail(location string, value any, message string) *huma.ErrorDetail {
+	return &huma.ErrorDetail{Location: location, Message: message, Value: value}
+}
+
+func invalid(location string, value any, message string) error {
+	return huma.Error422UnprocessableEntity(location+" "+message, detail(location, value, message))
+}

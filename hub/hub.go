@@ -1,0 +1,253 @@
+// Package hub runs pipelines: it reads batches from a source, has them mapped
+// and checked, delivers them to the service that owns the entity, and keeps
+// the journal of runs and the error queue.
+//
+//	source ──Next──> pipelines ──Process──> Target.Apply ──> journal.Commit ──> source Ack
+//	 (goroutine)       (goroutine)            (the caller's goroutine, in this order)
+//
+// The journal is committed after the service, and the source is acknowledged
+// after both, so that a crash repeats a batch and never loses one; a service
+// remembers the batches it has applied and does nothing twice. Begin with
+// [Hub.Run].
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"crossdock/connectors"
+	"crossdock/hub/journal"
+	"crossdock/pipelines"
+	"crossdock/pipelines/mapping"
+	"crossdock/pipelines/quality"
+	"crossdock/schemas"
+)
+
+// A Target is a service as the hub sees it: the owner of some entities.
+type Target interface {
+	// Apply writes the selected rows in one transaction. The same id applied
+	// again changes nothing and returns the first outcome.
+	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
+	// Plan says what Apply would do, and writes nothing.
+	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	quality.References
+}
+
+// Config is what a hub is made of.
+type Config struct {
+	Dir      string // the data folder
+	Registry *schemas.Registry
+	Types    []connectors.Type
+	Targets  map[string]Target // by the name of the service
+	Clock    func() time.Time
+	Log      *slog.Logger
+	// PipelineDir holds pipelines that uploads may name beside those that were run before.
+	PipelineDir string
+}
+
+// A Hub runs pipelines and keeps their journal.
+type Hub struct {
+	Config
+	journal *journal.Journal
+	wake    chan struct{} // an upload was accepted
+
+	mu      sync.Mutex
+	running map[string]bool // pipelines that run in this process
+}
+
+// Open opens the journal in the data folder.
+func Open(ctx context.Context, cfg Config) (*Hub, error) {
+	j, err := journal.Open(ctx, filepath.Join(cfg.Dir, "journal.db"), cfg.Clock)
+	if err != nil {
+		return nil, err
+	}
+	return &Hub{Config: cfg, journal: j, wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
+}
+
+// Close closes the journal.
+func (h *Hub) Close() error { return h.journal.Close() }
+
+// Journal returns the record of runs and errors.
+func (h *Hub) Journal() *journal.Journal { return h.journal }
+
+// Load reads and parses a pipeline file. Its error is pipelines.Faults where
+// the text is at fault.
+func (h *Hub) Load(path string) (*pipelines.Pipeline, error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such pipeline file", path)
+	case err != nil:
+		return nil, err
+	}
+	return pipelines.Parse(path, text, h.Registry)
+}
+
+// ErrUnknownPipeline tells that no pipeline of the name given is known.
+var ErrUnknownPipeline = errors.New("unknown pipeline")
+
+// Find returns the pipeline of the name given: from the pipeline folder, or
+// the file from which it was last run.
+func (h *Hub) Find(ctx context.Context, name string) (*pipelines.Pipeline, error) {
+	known := []string{}
+	if h.PipelineDir != "" {
+		paths, err := PipelineFiles([]string{h.PipelineDir})
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range paths {
+			p, err := h.Load(path)
+			if err != nil {
+				h.Log.WarnContext(ctx, "pipeline cannot be used", "file", path, "error", err)
+				continue
+			}
+			if p.Name == name {
+				return p, nil
+			}
+			known = append(known, p.Name)
+		}
+	}
+	files, err := h.journal.PipelineFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if path, ok := files[name]; ok {
+		return h.Load(path)
+	}
+	for other := range files {
+		known = append(known, other)
+	}
+	slices.Sort(known)
+	return nil, fmt.Errorf("%w %s%s (known are %s)", ErrUnknownPipeline, schemas.QuoteShort(name),
+		schemas.DidYouMean(name, known), strings.Join(slices.Compact(known), ", "))
+}
+
+// PipelineFiles returns the files named, and those of the folders named, in
+// the order of their names within each folder.
+func PipelineFiles(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !info.IsDir() {
+			files = append(files, path) // that it is missing is said when it is loaded
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(path, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: the folder holds no pipeline (*.yaml)", path)
+		}
+		files = append(files, found...) // Glob sorts
+	}
+	return files, nil
+}
+
+// target returns the service that owns an entity.
+func (h *Hub) target(e *schemas.Entity) (Target, error) {
+	if t, ok := h.Targets[e.Service]; ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("the service %s, which owns the entity %s, is not running here", e.Service, e.Name)
+}
+
+// references answers rules about the rows that the services hold.
+type references struct{ hub *Hub }
+
+func (r references) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
+	t, err := r.owner(entity)
+	if err != nil {
+		return nil, err
+	}
+	return t.Known(ctx, entity, keys)
+}
+
+func (r references) Holders(ctx context.Context, entity, field string, values []string) ([]string, error) {
+	t, err := r.owner(entity)
+	if err != nil {
+		return nil, err
+	}
+	return t.Holders(ctx, entity, field, values)
+}
+
+func (r references) owner(entity string) (Target, error) {
+	e, err := r.hub.Registry.Entity(entity)
+	if err != nil {
+		return nil, err
+	}
+	return r.hub.target(e)
+}
+
+// source makes the source that a pipeline, or one of its lookups, names.
+func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, file *Input) (connectors.Source, error) {
+	names := make([]string, len(h.Types))
+	for i, t := range h.Types {
+		names[i] = t.Name
+		if t.Name != s.Connector {
+			continue
+		}
+		env := connectors.Env{Dir: filepath.Dir(p.File)}
+		settings := s.Settings
+		if file != nil {
+			settings = file.override(settings)
+			env.Dir, env.Names = file.Dir, map[string]string{file.Path: file.Name}
+		}
+		source, err := t.New(settings, env)
+		if pipelines.IsSetting(err) {
+			return nil, p.Fault(under, err)
+		}
+		return source, err
+	}
+	return nil, p.Fault(under, &connectors.SettingError{
+		Path:    "connector",
+		Message: fmt.Sprintf("unknown connector %s%s (there are %s)", s.Connector, schemas.DidYouMean(s.Connector, names), strings.Join(names, ", ")),
+	})
+}
+
+// tables loads the lookup tables of a pipeline.
+func (h *Hub) tables(ctx context.Context, p *pipelines.Pipeline) (map[string]*mapping.Table, error) {
+	tables := make(map[string]*mapping.Table, len(p.Lookups))
+	for _, l := range p.Lookups {
+		source, err := h.source(p, l.Source, "lookups."+l.Name+".source", nil)
+		if err != nil {
+			return nil, err
+		}
+		table := mapping.NewTable(l.Name, l.Keys, l.Duplicates)
+		if err := eachBatch(ctx, source, table.Add); err != nil {
+			return nil, fmt.Errorf("lookup %s: %w", l.Name, err)
+		}
+		tables[l.Name] = table
+	}
+	return tables, nil
+}
+
+// eachBatch calls fn with every batch of a source that is read whole.
+func eachBatch(ctx context.Context, source connectors.Source, fn func(*connectors.Batch) error) error {
+	reader, err := source.Open(ctx, connectors.ReadRequest{})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		b, err := next(ctx, reader)
+		if b == nil || err != nil {
+			return err
+		}
+		if len(b.Rejects) > 0 {
+			r := b.Rejects[0]
+			return &connectors.Error{Place: b.Origin.Place(r.Row, r.Column, ""), Message: r.Message}
+		}
+		if err := fn(b); err != nil {
+			return err
+		}
+	}
+}

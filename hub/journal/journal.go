@@ -1,0 +1,270 @@
+// Package journal is the hub's memory: runs with their exact counters, and the
+// error queue. What the error queue holds is the truth of it; brokers and
+// files only carry copies.
+//
+// Begin with [Journal.Begin], [Journal.Commit] and [Journal.Finish], which
+// frame a run, and [Journal.Errors], which reads the queue.
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"crossdock/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A Journal keeps runs and errors in one database.
+type Journal struct {
+	db    *store.DB
+	clock func() time.Time
+}
+
+// Open opens or creates the journal at path.
+func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, error) {
+	db, err := store.Open(ctx, path, migrations)
+	if err != nil {
+		return nil, err
+	}
+	return &Journal{db: db, clock: clock}, nil
+}
+
+// Close closes the database.
+func (j *Journal) Close() error { return j.db.Close() }
+
+// ErrNotFound tells that there is no run or error of the id given.
+var ErrNotFound = errors.New("not found")
+
+// A Status says how far a run has come.
+type Status string
+
+// The statuses of runs.
+const (
+	Queued    Status = "queued"    // an upload was accepted and waits
+	Running   Status = "running"   //
+	Succeeded Status = "succeeded" // every row was applied, unchanged or skipped
+	Partial   Status = "partial"   // finished; some rows were rejected
+	Failed    Status = "failed"    // an error ended it
+	Stopped   Status = "stopped"   // a guard, a person or the end of the process stopped it
+)
+
+// Counts accounts for the rows of a run.
+type Counts struct {
+	Read      int64 `json:"read"`
+	Applied   int64 `json:"applied"`
+	Unchanged int64 `json:"unchanged"`
+	Rejected  int64 `json:"rejected"`
+	Skipped   int64 `json:"skipped"`
+	Warned    int64 `json:"warned"` // findings that did not keep their row back
+}
+
+// Add adds what another batch counted.
+func (c *Counts) Add(d Counts) {
+	c.Read += d.Read
+	c.Applied += d.Applied
+	c.Unchanged += d.Unchanged
+	c.Rejected += d.Rejected
+	c.Skipped += d.Skipped
+	c.Warned += d.Warned
+}
+
+// Balanced reports whether every row read is accounted for.
+func (c Counts) Balanced() bool {
+	return c.Read == c.Applied+c.Unchanged+c.Rejected+c.Skipped
+}
+
+// A Run is one execution of a pipeline.
+type Run struct {
+	ID           string
+	Pipeline     string
+	Entity       string
+	Cause        string // command, upload or replay
+	Status       Status
+	PipelineFile string
+	PipelineHash string
+	InputPath    string
+	InputName    string
+	Error        string
+	Started      time.Time
+	Finished     time.Time // zero while it runs
+	Batches      int64
+	Counts
+}
+
+// Seconds returns how long the run took, or has taken by now.
+func (r *Run) Seconds(now time.Time) float64 {
+	end := r.Finished
+	if end.IsZero() {
+		end = now
+	}
+	return end.Sub(r.Started).Seconds()
+}
+
+// Begin writes a new run, and where its pipeline is found.
+func (j *Journal) Begin(ctx context.Context, r Run) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO pipeline (name, file) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET file = excluded.file`, r.Pipeline, r.PipelineFile); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, started_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
+			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, j.now())
+		return err
+	})
+}
+
+// Restart sets a run back to its beginning: what it parked is forgotten and
+// its counters are zero. The services remember the batches of the run, so that
+// the same batches delivered again count as they did the first time.
+func (j *Journal) Restart(ctx context.Context, id string) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM parked_row WHERE run = ?`, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, cursor = '',
+			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0
+			WHERE id = ?`, j.now(), id)
+		return err
+	})
+}
+
+// Requeue puts a run back among those that wait.
+func (j *Journal) Requeue(ctx context.Context, id string) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ?`, id)
+		return err
+	})
+}
+
+// A Commit is what the hub knows of a batch after the service has applied it.
+type Commit struct {
+	Counts Counts
+	Parked []*Row
+	Cursor string
+	// Settled are the parked rows that the batch replayed: those now done, and
+	// those that remain, with the findings of this attempt.
+	Settled  []int64
+	Remained []*Row
+}
+
+// Commit writes one batch: counters, rejections and cursor in one transaction.
+func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		n := c.Counts
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE run SET batches = batches + 1, cursor = ?, read = read + ?, applied = applied + ?, unchanged = unchanged + ?,
+			       rejected = rejected + ?, skipped = skipped + ?, warned = warned + ? WHERE id = ?`,
+			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, run); err != nil {
+			return fmt.Errorf("count batch of run %s: %w", run, err)
+		}
+		if err := j.park(ctx, tx, c.Parked); err != nil {
+			return err
+		}
+		if err := j.settle(ctx, tx, c.Settled); err != nil {
+			return err
+		}
+		return j.remain(ctx, tx, c.Remained)
+	})
+}
+
+// Finish ends a run. A run that has read its resources to their end supersedes
+// what earlier runs of the pipeline parked of the same resources: whatever is
+// still wrong there is parked anew. It returns how many rows that concerned.
+func (j *Journal) Finish(ctx context.Context, id string, status Status, reason string, resources []string) (superseded int64, err error) {
+	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished_at = ? WHERE id = ?`,
+			status, reason, j.now(), id); err != nil {
+			return err
+		}
+		for _, resource := range resources {
+			result, err := tx.ExecContext(ctx, `
+				UPDATE parked_row SET status = 'superseded'
+				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND status IN ('open', 'noted')
+				  AND resource = ?2 AND run <> ?1`, id, resource)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			superseded += n
+		}
+		return nil
+	})
+	return superseded, err
+}
+
+const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
+	started_at, finished_at, batches, read, applied, unchanged, rejected, skipped, warned`
+
+func scanRun(rows *sql.Rows) (Run, error) {
+	var r Run
+	var started int64
+	var finished sql.NullInt64
+	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
+		&r.InputName, &r.Error, &started, &finished, &r.Batches,
+		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned)
+	r.Started = time.UnixMicro(started).UTC()
+	if finished.Valid {
+		r.Finished = time.UnixMicro(finished.Int64).UTC()
+	}
+	return r, err
+}
+
+// Run returns one run, or ErrNotFound.
+func (j *Journal) Run(ctx context.Context, id string) (Run, error) {
+	r, found, err := store.First(ctx, j.db.Read(), scanRun, `SELECT `+runColumns+` FROM run WHERE id = ?`, id)
+	if err == nil && !found {
+		err = fmt.Errorf("run %s: %w (crossdock runs list)", id, ErrNotFound)
+	}
+	return r, err
+}
+
+// RunFilter says which runs to list; zero fields mean any.
+type RunFilter struct {
+	Pipeline string
+	Status   Status
+	Limit    int // 0: 50
+}
+
+// Runs lists runs, newest first.
+func (j *Journal) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 50
+	}
+	return store.Collect(ctx, j.db.Read(), scanRun, `
+		SELECT `+runColumns+` FROM run WHERE (?1 = '' OR pipeline = ?1) AND (?2 = '' OR status = ?2)
+		ORDER BY started_at DESC, id DESC LIMIT ?3`, f.Pipeline, f.Status, limit)
+}
+
+// PipelineFiles returns where the pipelines that were run are found, by name.
+func (j *Journal) PipelineFiles(ctx context.Context) (map[string]string, error) {
+	rows, err := j.db.Read().QueryContext(ctx, `SELECT name, file FROM pipeline`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	files := map[string]string{}
+	for rows.Next() {
+		var name, file string
+		if err := rows.Scan(&name, &file); err != nil {
+			return nil, err
+		}
+		files[name] = file
+	}
+	return files, rows.Err()
+}
+
+func (j *Journal) now() int64 { return j.clock().UnixMicro() }

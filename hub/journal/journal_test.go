@@ -1,0 +1,238 @@
+package journal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crossdock/connectors"
+	"crossdock/hub/journal"
+	"crossdock/schemas"
+)
+
+func open(t *testing.T) *journal.Journal {
+	t.Helper()
+	now := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	clock := func() time.Time { now = now.Add(time.Second); return now }
+	j, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+func begin(t *testing.T, j *journal.Journal, id string) {
+	t.Helper()
+	err := j.Begin(t.Context(), journal.Run{
+		ID: id, Pipeline: "acme", Entity: "product", Cause: "command", Status: journal.Running, PipelineFile: "/etc/acme.yaml",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func text(s string) *string { return &s }
+
+// parked makes a parked row of acme.csv with a finding for each rule.
+func parked(run string, row int64, rules ...string) *journal.Row {
+	r := &journal.Row{
+		Run: run, Pipeline: "acme", Entity: "product", Status: journal.OpenRow, Key: "A-1",
+		Place: connectors.Place{Resource: "acme.csv", Row: row},
+		Cells: journal.Cells{Names: []string{"Nr", `EAN "neu",`}, Values: []*string{text("A-1"), nil}, Whole: true},
+	}
+	for _, rule := range rules {
+		r.Findings = append(r.Findings, journal.Finding{
+			Rule: rule, Severity: schemas.Reject, Field: "gtin", Value: "400", Message: "is wrong", Position: 1, Header: `EAN "neu",`,
+		})
+	}
+	return r
+}
+
+func commit(t *testing.T, j *journal.Journal, run string, c journal.Commit) {
+	t.Helper()
+	if err := j.Commit(t.Context(), run, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func list(t *testing.T, j *journal.Journal, f journal.ErrorFilter) []journal.Error {
+	t.Helper()
+	errs, err := j.Errors(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return errs
+}
+
+func TestARunCountsItsBatches(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 5, Applied: 3, Unchanged: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 2, Applied: 1, Skipped: 1, Warned: 4}})
+	if _, err := j.Finish(t.Context(), "r1", journal.Partial, "", []string{"acme.csv"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := j.Run(t.Context(), "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := journal.Counts{Read: 7, Applied: 4, Unchanged: 1, Rejected: 1, Skipped: 1, Warned: 4}
+	if diff := cmp.Diff(want, got.Counts); diff != "" {
+		t.Errorf("counts (-want +got)\n%s", diff)
+	}
+	if got.Status != journal.Partial || got.Batches != 2 || got.Finished.Before(got.Started) {
+		t.Errorf("run = %+v", got)
+	}
+}
+
+func TestACommitThatDoesNotAddUpIsRefusedWhole(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	err := j.Commit(t.Context(), "r1", journal.Commit{Counts: journal.Counts{Read: 2, Applied: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+	if err == nil || !strings.Contains(err.Error(), "every_row_is_accounted_for") {
+		t.Errorf("Commit error = %v, want the constraint", err)
+	}
+	if errs := list(t, j, journal.ErrorFilter{}); len(errs) != 0 {
+		t.Errorf("parked %d errors in spite of it", len(errs))
+	}
+}
+
+func TestAnErrorIsPrintedAsTheContractSays(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+	got, err := json.Marshal(list(t, j, journal.ErrorFilter{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"id":1,"run":"r1","pipeline":"acme","entity":"product","key":"A-1","rule":"gtin","severity":"reject","field":"gtin",` +
+		`"value":"400","message":"is wrong","origin":{"resource":"acme.csv","part":"","row":7,"column":"EAN \"neu\",","cell":""},` +
+		`"row":{"Nr":"A-1","EAN \"neu\",":null},"status":"open","attempts":1}]`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestALaterRunOverTheSameFileSupersedes(t *testing.T) {
+	j := open(t)
+	for _, run := range []string{"r1", "r2"} {
+		begin(t, j, run)
+		commit(t, j, run, journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked(run, 7, "gtin")}})
+	}
+	superseded, err := j.Finish(t.Context(), "r2", journal.Partial, "", []string{"acme.csv"})
+	if err != nil || superseded != 1 {
+		t.Fatalf("Finish = %d, %v; want 1 superseded", superseded, err)
+	}
+	open := list(t, j, journal.ErrorFilter{})
+	if len(open) != 1 || open[0].Run != "r2" {
+		t.Errorf("open = %+v, want that of r2 alone", open)
+	}
+	if old := list(t, j, journal.ErrorFilter{Status: journal.SupersededRow}); len(old) != 1 || old[0].Run != "r1" {
+		t.Errorf("superseded = %+v, want that of r1", old)
+	}
+}
+
+func TestAReplayedRowThatRemainsKeepsTheIDsOfWhatIsStillWrong(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	commit(t, j, "r1", journal.Commit{
+		Counts: journal.Counts{Read: 2, Rejected: 2},
+		Parked: []*journal.Row{parked("r1", 7, "gtin", "length"), parked("r1", 9, "gtin")},
+	})
+	rows, err := j.Rows(t.Context(), journal.ErrorFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin(t, j, "r2")
+	again := rows[0]
+	again.Findings = parked("r2", 7, "url", "gtin").Findings
+	commit(t, j, "r2", journal.Commit{
+		Counts: journal.Counts{Read: 2, Rejected: 1, Applied: 1}, Remained: []*journal.Row{again}, Settled: []int64{rows[1].ID},
+	})
+	got := map[string]int64{}
+	for _, e := range list(t, j, journal.ErrorFilter{}) {
+		got[e.Rule] = e.ID
+		if e.Attempts != 2 {
+			t.Errorf("attempts = %d, want 2", e.Attempts)
+		}
+	}
+	if diff := cmp.Diff(map[string]int64{"gtin": 1, "url": 4}, got); diff != "" {
+		t.Errorf("ids by rule (-want +got)\n%s", diff)
+	}
+	if done := list(t, j, journal.ErrorFilter{Status: journal.ReplayedRow}); len(done) != 1 || done[0].Origin.Row != 9 {
+		t.Errorf("replayed = %+v, want row 9", done)
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+	if _, err := j.Discard(t.Context(), 99); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Discard(99) error = %v, want not found", err)
+	}
+	if _, err := j.Discard(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Discard(t.Context(), 1); !errors.Is(err, journal.ErrNotOpen) {
+		t.Errorf("second Discard error = %v, want not open", err)
+	}
+}
+
+func TestWarningsAreListedApart(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	noted := parked("r1", 7, "expression")
+	noted.Status, noted.Findings[0].Severity = journal.NotedRow, schemas.Warn
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Applied: 1, Warned: 1}, Parked: []*journal.Row{noted}})
+	if errs := list(t, j, journal.ErrorFilter{}); len(errs) != 0 {
+		t.Errorf("errors = %+v, want none", errs)
+	}
+	if warned := list(t, j, journal.ErrorFilter{Severity: schemas.Warn}); len(warned) != 1 || warned[0].Status != journal.NotedRow {
+		t.Errorf("warnings = %+v, want one", warned)
+	}
+}
+
+func TestRestartForgetsWhatTheRunHasDone(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+	if err := j.Restart(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	run, err := j.Run(t.Context(), "r1")
+	if err != nil || run.Counts != (journal.Counts{}) || run.Status != journal.Running {
+		t.Errorf("run = %+v, %v; want it at its beginning", run, err)
+	}
+	if errs := list(t, j, journal.ErrorFilter{Run: "r1"}); len(errs) != 0 {
+		t.Errorf("errors = %+v, want none", errs)
+	}
+}
+
+func TestRunsAreListedNewestFirst(t *testing.T) {
+	j := open(t)
+	for _, id := range []string{"r1", "r2", "r3"} {
+		begin(t, j, id)
+	}
+	runs, err := j.Runs(t.Context(), journal.RunFilter{Limit: 2})
+	if err != nil || len(runs) != 2 || runs[0].ID != "r3" || runs[1].ID != "r2" {
+		t.Errorf("Runs = %+v, %v; want r3, r2", runs, err)
+	}
+	if _, err := j.Run(t.Context(), "r9"); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("Run(r9) error = %v, want not found", err)
+	}
+	files, err := j.PipelineFiles(t.Context())
+	if err != nil || files["acme"] != "/etc/acme.yaml" {
+		t.Errorf("PipelineFiles = %v, %v", files, err)
+	}
+}

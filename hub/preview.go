@@ -1,0 +1,180 @@
+package hub
+
+import (
+	"context"
+	"errors"
+
+	"crossdock/connectors"
+	"crossdock/pipelines"
+	"crossdock/schemas"
+)
+
+// A Preview shows the first rows of a source as read, as mapped and as judged.
+// Nothing is written for it.
+type Preview struct {
+	Pipeline string       `json:"pipeline"`
+	Entity   string       `json:"entity"`
+	Columns  []string     `json:"columns"` // of the entity, as mapped
+	Rows     []PreviewRow `json:"rows"`
+}
+
+// A PreviewRow is one row of a preview.
+type PreviewRow struct {
+	Origin   connectors.Place `json:"origin"`
+	Outcome  string           `json:"outcome"` // passes, rejected or skipped
+	Values   []*string        `json:"values"`  // by Preview.Columns; null where there is none
+	Read     []*string        `json:"read"`    // the cells they were read from
+	Findings []PreviewFinding `json:"findings,omitempty"`
+}
+
+// A PreviewFinding is what a rule says of a row.
+type PreviewFinding struct {
+	Rule     string           `json:"rule"`
+	Severity schemas.Severity `json:"severity"`
+	Field    string           `json:"field"`
+	Value    string           `json:"value"`
+	Message  string           `json:"message"`
+	Origin   connectors.Place `json:"origin"`
+}
+
+// Preview maps and checks the first rows of a pipeline's source.
+func (h *Hub) Preview(ctx context.Context, p *pipelines.Pipeline, input *Input, rows int) (*Preview, error) {
+	x := &execution{hub: h, pipeline: p, options: Options{Input: input, DryRun: true}, byRule: map[string]int64{}}
+	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
+	processor, err := x.process()
+	if err != nil {
+		return nil, err
+	}
+	reader, err := x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name, BatchRows: min(rows, connectors.DefaultBatchRows)})
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	preview := &Preview{Pipeline: p.Name, Entity: p.Entity.Name, Rows: []PreviewRow{}}
+	for _, c := range p.Mapping.Columns() {
+		preview.Columns = append(preview.Columns, c.Name)
+	}
+	for len(preview.Rows) < rows {
+		b, err := next(ctx, reader)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			break
+		}
+		result, err := processor.Process(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		preview.add(&processed{b, result, processor})
+	}
+	preview.Rows = preview.Rows[:min(len(preview.Rows), rows)]
+	return preview, nil
+}
+
+func (p *Preview) add(one *processed) {
+	b, rows := one.batch, one.result.Batch
+	passes := map[int]bool{}
+	rows.Each(func(row int) bool { passes[row] = true; return true })
+	findings := map[int][]PreviewFinding{}
+	rejected := map[int]bool{}
+	for _, f := range one.result.Findings {
+		rejected[f.Row] = rejected[f.Row] || f.Severity == schemas.Reject
+		placed := finding(b, one.processor, f)
+		findings[f.Row] = append(findings[f.Row], PreviewFinding{
+			Rule: f.Rule, Severity: f.Severity, Field: f.Field, Value: placed.Value, Message: f.Message,
+			Origin: b.Origin.Place(b.Origin.Rows[f.Row], placed.Position, placed.Header),
+		})
+	}
+	for row := range int(rows.Rows.NumRows()) {
+		shown := PreviewRow{Origin: b.Origin.Place(b.Origin.Rows[row], -1, ""), Outcome: "skipped", Findings: findings[row]}
+		switch {
+		case passes[row]:
+			shown.Outcome = "passes"
+		case rejected[row]:
+			shown.Outcome = "rejected"
+		}
+		shown.Values, shown.Read = p.values(one, row)
+		p.Rows = append(p.Rows, shown)
+	}
+	for _, r := range b.Rejects {
+		place := b.Origin.Place(r.Row, r.Column, "")
+		p.Rows = append(p.Rows, PreviewRow{
+			Origin: b.Origin.Place(r.Row, -1, ""), Outcome: "rejected",
+			Values: make([]*string, len(p.Columns)), Read: make([]*string, len(p.Columns)),
+			Findings: []PreviewFinding{{Rule: r.Rule, Severity: schemas.Reject, Value: r.Value, Message: r.Message, Origin: place}},
+		})
+	}
+}
+
+// values returns what the columns hold in a row, and the cells they come from.
+func (p *Preview) values(one *processed, row int) (values, read []*string) {
+	for i, name := range p.Columns {
+		values, read = append(values, nil), append(read, nil)
+		if text, ok := one.result.Batch.Text(i, row); ok {
+			values[i] = &text
+		}
+		if column, _ := one.processor.SourceColumn(name); column >= 0 {
+			if text, ok := schemas.CellText(one.batch.Rows.Column(column), row); ok {
+				read[i] = &text
+			}
+		}
+	}
+	return values, read
+}
+
+// A Report is what can be said of a pipeline before it runs.
+type Report struct {
+	Pipeline string             `json:"pipeline"`
+	Entity   string             `json:"entity"`
+	File     string             `json:"file"`
+	Probes   []connectors.Probe `json:"-"`
+	Columns  []string           `json:"columns"`  // of the source
+	Mapped   []string           `json:"mapped"`   // columns of the entity that are filled
+	Unmapped []string           `json:"unmapped"` // fields of the entity that are not
+	Rules    int                `json:"rules"`
+}
+
+// Check compares a pipeline with its source, step by step. The error is the
+// first step that failed.
+func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*Report, error) {
+	r := &Report{Pipeline: p.Name, Entity: p.Entity.Name, File: p.File, Rules: len(p.Rules.Describe())}
+	mapped := map[string]bool{}
+	for _, c := range p.Mapping.Columns() {
+		r.Mapped = append(r.Mapped, c.Name)
+		mapped[c.Field.Name] = true
+	}
+	for _, f := range p.Entity.Fields {
+		if !mapped[f.Name] && f.Name != schemas.DeletedField {
+			r.Unmapped = append(r.Unmapped, f.Name)
+		}
+	}
+	source, err := h.source(p, p.Source, "source", input)
+	if err != nil {
+		return r, err
+	}
+	r.Probes = source.Check(ctx)
+	for _, probe := range r.Probes {
+		if probe.Err != nil {
+			return r, probe.Err
+		}
+	}
+	x := &execution{hub: h, pipeline: p, options: Options{Input: input, DryRun: true}}
+	if err := x.prepare(ctx); err != nil {
+		return r, err
+	}
+	r.Columns = x.stream.Columns
+	_, err = x.process()
+	return r, err
+}
+
+// Hint returns what a user can do about an error, or "".
+func Hint(err error) string {
+	var e *connectors.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}

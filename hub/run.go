@@ -1,0 +1,447 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"crossdock/connectors"
+	"crossdock/hub/journal"
+	"crossdock/pipelines"
+	"crossdock/schemas"
+)
+
+// An Input is a file to read in place of the one that the pipeline names.
+type Input struct {
+	Dir  string // what Path is relative to
+	Path string
+	Name string // what to call it
+}
+
+// FileInput returns the input for a file on this machine.
+func FileInput(path string) (*Input, error) {
+	full, err := filepath.Abs(path)
+	return &Input{Dir: filepath.Dir(full), Path: full, Name: path}, err
+}
+
+func (in *Input) override(settings map[string]any) map[string]any {
+	settings = maps.Clone(settings)
+	settings["path"] = in.Path
+	return settings
+}
+
+// Options say how to run a pipeline.
+type Options struct {
+	Input    *Input // nil: what the pipeline names
+	DryRun   bool   // find out what would happen, and write nothing
+	Progress func(Progress)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Pipeline string
+	Phase    string // checking: reading ahead of writing, for stop_above; else writing
+	journal.Counts
+	Done, Size int64 // bytes of the source; a Size of 0 is unknown
+}
+
+// A Summary is the result of a run. It is a contract: `run --json` prints it.
+type Summary struct {
+	Run      string         `json:"run"`
+	Pipeline string         `json:"pipeline"`
+	Entity   string         `json:"entity"`
+	Status   journal.Status `json:"status"`
+	journal.Counts
+	Seconds       float64 `json:"seconds"`
+	RowsPerSecond float64 `json:"rows_per_second"`
+	DryRun        bool    `json:"dry_run,omitempty"`
+	Superseded    int64   `json:"superseded,omitempty"` // older errors of the same files, now closed
+	Error         string  `json:"error,omitempty"`
+}
+
+// An execution is one run on its way.
+type execution struct {
+	hub      *Hub
+	pipeline *pipelines.Pipeline
+	options  Options
+	id       string
+	target   Target
+	source   connectors.Source
+	stream   connectors.Stream
+	process  func() (*pipelines.Processor, error) // a fresh one: it keeps the keys seen
+
+	seq       int64
+	counts    journal.Counts
+	surveyed  int64            // rows of the source, where all were checked before the first was written
+	byRule    map[string]int64 // rejected rows by rule, for the message of stop_above
+	resources []string         // read to their end
+}
+
+// A processed batch is one on its way to the service.
+type processed struct {
+	batch     *connectors.Batch
+	result    *pipelines.Result
+	processor *pipelines.Processor
+}
+
+// Run executes a pipeline and returns its summary. The error is the reason
+// why the run failed or was stopped; that rows were rejected is no error.
+// When ctx ends the batch under way is finished, and the run is stopped.
+func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (Summary, error) {
+	if options.DryRun {
+		return h.execute(ctx, p, options, newRunID(h.Clock()))
+	}
+	release, err := h.lock(p.Name)
+	if err != nil {
+		return Summary{Pipeline: p.Name, Entity: p.Entity.Name, Status: journal.Failed, Error: err.Error()}, err
+	}
+	defer release()
+	id := newRunID(h.Clock())
+	if err := h.begin(ctx, p, id, "command", journal.Running, options.Input); err != nil {
+		return Summary{}, err
+	}
+	return h.execute(ctx, p, options, id)
+}
+
+func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string, status journal.Status, input *Input) error {
+	file, err := filepath.Abs(p.File)
+	if err != nil {
+		return err
+	}
+	run := journal.Run{
+		ID: id, Pipeline: p.Name, Entity: p.Entity.Name, Cause: cause, Status: status,
+		PipelineFile: file, PipelineHash: p.Hash,
+	}
+	if input != nil {
+		run.InputPath, run.InputName = input.Path, input.Name
+	}
+	return h.journal.Begin(ctx, run)
+}
+
+// newRunID returns an id that sorts by time and can be read out: 20261121-141058-k7qd.
+func newRunID(now time.Time) string {
+	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
+}
+
+// execute runs a pipeline under a run that has begun, and ends it.
+func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (Summary, error) {
+	started := h.Clock()
+	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
+	err := x.prepare(ctx)
+	if err == nil {
+		err = x.deliver(ctx)
+	}
+	s := x.summary(err, h.Clock().Sub(started))
+	if options.DryRun {
+		return s, err
+	}
+	resources := x.resources
+	if err != nil {
+		resources = nil
+	}
+	superseded, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, resources)
+	s.Superseded = superseded
+	return s, errors.Join(err, finishErr)
+}
+
+func (x *execution) summary(err error, took time.Duration) Summary {
+	s := Summary{
+		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts,
+		DryRun: x.options.DryRun, Seconds: took.Seconds(), Status: journal.Succeeded,
+	}
+	if s.Seconds > 0 {
+		s.RowsPerSecond = float64(s.Read) / s.Seconds
+	}
+	switch {
+	case errors.Is(err, ErrStopped):
+		s.Status, s.Error = journal.Stopped, err.Error()
+	case err != nil:
+		s.Status, s.Error = journal.Failed, err.Error()
+	case s.Rejected > 0:
+		s.Status = journal.Partial
+	}
+	return s
+}
+
+// ErrStopped tells that a run was stopped by a guard or a person.
+var ErrStopped = errors.New("stopped")
+
+// prepare opens all that the run needs, and compares mapping and source.
+func (x *execution) prepare(ctx context.Context) error {
+	var err error
+	h, p := x.hub, x.pipeline
+	if x.target, err = h.target(p.Entity); err != nil {
+		return err
+	}
+	if x.source, err = h.source(p, p.Source, "source", x.options.Input); err != nil {
+		return err
+	}
+	streams, err := x.source.Discover(ctx)
+	if err != nil {
+		return err
+	}
+	if len(streams) == 0 {
+		return fmt.Errorf("the source of pipeline %s offers nothing to read", p.Name)
+	}
+	x.stream = streams[0]
+	tables, err := h.tables(ctx, p)
+	if err != nil {
+		return err
+	}
+	x.process = func() (*pipelines.Processor, error) {
+		return p.Start(x.stream.Columns, tables, references{h})
+	}
+	return nil
+}
+
+// deliver moves all batches from the source to the service. Where a share of
+// rejected rows shall stop the run, the whole source is checked before the
+// service is touched, if it can be read twice.
+func (x *execution) deliver(ctx context.Context) error {
+	if x.pipeline.StopAbove < 1 && x.stream.Rereadable {
+		ahead, err := x.survey(ctx)
+		if err != nil {
+			return err
+		}
+		if ahead != nil { // all of it fits in memory: no need to read again
+			for _, one := range ahead {
+				if err := x.write(ctx, one); err != nil {
+					return err
+				}
+			}
+			return x.complete()
+		}
+	}
+	if err := x.flow(ctx, func(one *processed) error { return x.write(ctx, one) }); err != nil {
+		return err
+	}
+	return x.complete()
+}
+
+// complete holds the accounting to its promise.
+func (x *execution) complete() error {
+	if !x.counts.Balanced() {
+		return fmt.Errorf("accounting of run %s does not add up: %+v", x.id, x.counts)
+	}
+	return nil
+}
+
+// aheadBatches bounds how much a survey keeps so that a small source is
+// processed once.
+const aheadBatches = 8
+
+// survey processes the whole source and decides whether so much of it would be
+// rejected that the run must not begin. It returns the processed batches when
+// there are few of them, and nil when the source has to be read again.
+func (x *execution) survey(ctx context.Context) ([]*processed, error) {
+	var counts journal.Counts
+	var ahead []*processed
+	kept := true
+	err := x.flow(ctx, func(one *processed) error {
+		rejected := int64(len(one.batch.Rejects))
+		rules := map[int]string{}
+		for _, f := range one.result.Findings {
+			if f.Severity == schemas.Reject {
+				rules[f.Row] = f.Rule
+			}
+		}
+		for _, rule := range rules {
+			x.byRule[rule]++
+		}
+		for _, r := range one.batch.Rejects {
+			x.byRule[r.Rule]++
+		}
+		counts.Add(journal.Counts{Read: int64(one.batch.Read()), Rejected: rejected + int64(len(rules))})
+		if kept = kept && len(ahead) < aheadBatches; kept {
+			ahead = append(ahead, one)
+		} else {
+			ahead = nil
+		}
+		x.report("checking", counts, one.batch)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := x.tooMany(counts); err != nil {
+		return nil, err
+	}
+	x.surveyed, x.byRule = counts.Read, map[string]int64{}
+	return ahead, nil
+}
+
+// tooMany returns an error when more than the share allowed was rejected.
+func (x *execution) tooMany(counts journal.Counts) error {
+	limit := x.pipeline.StopAbove
+	if limit >= 1 || float64(counts.Rejected) <= limit*float64(counts.Read) {
+		return nil
+	}
+	rules := slices.SortedFunc(maps.Keys(x.byRule), func(a, b string) int { return int(x.byRule[b] - x.byRule[a]) })
+	reasons := make([]string, 0, 3)
+	for _, rule := range rules[:min(len(rules), 3)] {
+		reasons = append(reasons, fmt.Sprintf("%d by %s", x.byRule[rule], rule))
+	}
+	written := "nothing was written"
+	if x.seq > 0 {
+		written = fmt.Sprintf("what was written before stays: %d rows", x.counts.Applied)
+	}
+	return fmt.Errorf("%w: %d of %d rows would be rejected (%s), more than stop_above: %s allows; %s; see: crossdock preview %s",
+		ErrStopped, counts.Rejected, counts.Read, strings.Join(reasons, ", "), percent(limit), written, x.pipeline.File)
+}
+
+func percent(share float64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.4f", share*100), "0"), ".") + "%"
+}
+
+// flow reads, maps and checks the source from its beginning, each stage ahead
+// of the next by one batch, and calls deliver with each batch in order.
+func (x *execution) flow(ctx context.Context, deliver func(*processed) error) error {
+	processor, err := x.process()
+	if err != nil {
+		return err
+	}
+	reader, err := x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name})
+	if err != nil {
+		return err
+	}
+	// Both goroutines end when the source does, when one of them or deliver
+	// fails, or when ctx ends; Wait below awaits them.
+	group, inner := errgroup.WithContext(ctx)
+	batches := make(chan *connectors.Batch, 1)
+	results := make(chan *processed, 1)
+	group.Go(func() error {
+		defer close(batches)
+		return errors.Join(pump(inner, reader, batches), reader.Close())
+	})
+	group.Go(func() error {
+		defer close(results)
+		for b := range batches {
+			result, err := processor.Process(inner, b)
+			if err != nil {
+				return err
+			}
+			if err := send(inner, results, &processed{b, result, processor}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for one := range results {
+			if err := interrupted(ctx); err != nil {
+				return err
+			}
+			if err := deliver(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	err = group.Wait()
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	return err
+}
+
+// interrupted returns an error when a person or the system ends the run.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: interrupted; what was written stays, and the next run begins anew without doubling it: %w", ErrStopped, ctx.Err())
+}
+
+func pump(ctx context.Context, reader connectors.Reader, batches chan<- *connectors.Batch) error {
+	for {
+		b, err := next(ctx, reader)
+		if b == nil || err != nil {
+			return err
+		}
+		if err := send(ctx, batches, b); err != nil {
+			return err
+		}
+	}
+}
+
+// next returns the next batch, and nil at the end of the source.
+func next(ctx context.Context, reader connectors.Reader) (*connectors.Batch, error) {
+	b, err := reader.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return b, err
+}
+
+func send[T any](ctx context.Context, to chan<- T, value T) error {
+	select {
+	case to <- value:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write hands one batch to the service and then to the journal. It is not
+// interrupted: a batch is done or not begun.
+func (x *execution) write(ctx context.Context, one *processed) error {
+	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	x.seq++
+	outcome, err := x.apply(ctx, one.result.Batch)
+	if err != nil {
+		return fmt.Errorf("deliver rows %s: %w", rowRange(one.batch), err)
+	}
+	counts, parked := x.account(one, outcome)
+	if !x.options.DryRun {
+		commit := journal.Commit{Counts: counts, Parked: parked, Cursor: string(one.batch.Cursor)}
+		if err := x.hub.journal.Commit(ctx, x.id, commit); err != nil {
+			return fmt.Errorf("write the journal of run %s: %w", x.id, err)
+		}
+	}
+	x.counts.Add(counts)
+	if resource := one.batch.Origin.Resource; !slices.Contains(x.resources, resource) {
+		x.resources = append(x.resources, resource)
+	}
+	x.report("writing", x.counts, one.batch)
+	// Rows that the service refuses count as well: of all rows where their
+	// number is known, else of those read so far.
+	soFar := x.counts
+	soFar.Read = max(soFar.Read, x.surveyed)
+	return x.tooMany(soFar)
+}
+
+func (x *execution) apply(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error) {
+	if b.Count() == 0 {
+		return schemas.Outcome{}, nil
+	}
+	if x.options.DryRun {
+		return x.target.Plan(ctx, b)
+	}
+	return x.target.Apply(ctx, schemas.BatchID{Run: x.id, Seq: x.seq}, b)
+}
+
+func rowRange(b *connectors.Batch) string {
+	place := connectors.Place{Resource: b.Origin.Resource, Part: b.Origin.Part}.String()
+	if rows := b.Origin.Rows; len(rows) > 0 {
+		return fmt.Sprintf("%d to %d of %s", rows[0], rows[len(rows)-1], place)
+	}
+	return "of " + place
+}
+
+func (x *execution) report(phase string, counts journal.Counts, b *connectors.Batch) {
+	if x.options.Progress != nil {
+		x.options.Progress(Progress{Pipeline: x.pipeline.Name, Phase: phase, Counts: counts, Done: b.Done, Size: b.Size})
+	}
+}

@@ -1,0 +1,193 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossdock/hub/journal"
+	"crossdock/pipelines"
+)
+
+// The reasons why an upload is refused.
+var (
+	ErrTooLarge = errors.New("is too large")
+	ErrEmpty    = errors.New("the file is empty")
+)
+
+// An Upload is a file that was received and waits to be queued.
+type Upload struct {
+	id, path string
+	Name     string // what its sender calls it
+	Bytes    int64
+}
+
+// Receive keeps a file on disk. More than limit bytes are refused with
+// ErrTooLarge, and nothing of them is kept.
+func (h *Hub) Receive(name string, content io.Reader, limit int64) (*Upload, error) {
+	id := newRunID(h.Clock())
+	dir := filepath.Join(h.Dir, "uploads")
+	u := &Upload{id: id, path: filepath.Join(dir, id), Name: filepath.Base(filepath.Clean("/" + name))} // on disk never a name that a client chose
+	var err error
+	u.Bytes, err = keep(dir, u.path, content, limit)
+	return u, err
+}
+
+// Drop removes an upload that is not queued.
+func (u *Upload) Drop() error { return os.Remove(u.path) }
+
+// Queue begins a run of the pipeline over an upload. When it returns, file and
+// run are safe: they outlive the process.
+func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload) (journal.Run, error) {
+	input := &Input{Dir: filepath.Dir(u.path), Path: u.path, Name: u.Name}
+	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, input); err != nil {
+		return journal.Run{}, err
+	}
+	h.wakeUp()
+	return h.journal.Run(ctx, u.id)
+}
+
+func (h *Hub) wakeUp() {
+	select {
+	case h.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// keep writes content to a new file and has it on disk when it returns.
+func keep(dir, path string, content io.Reader, limit int64) (n int64, err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return 0, fmt.Errorf("data folder cannot be written: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return 0, fmt.Errorf("data folder cannot be written: %w", err)
+	}
+	defer func() {
+		err = errors.Join(err, file.Close())
+		if err != nil {
+			_ = os.Remove(path) // what was not accepted is not kept
+		}
+	}()
+	n, err = io.Copy(file, io.LimitReader(content, limit+1))
+	switch {
+	case err != nil:
+		return 0, err
+	case n > limit:
+		return 0, fmt.Errorf("the file %w: at most %d bytes are accepted", ErrTooLarge, limit)
+	case n == 0:
+		return 0, ErrEmpty
+	}
+	return n, errors.Join(file.Sync(), syncDir(dir))
+}
+
+// syncDir makes a new name in the folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// uploadRetry is how long a queued upload waits for its pipeline to be free.
+const uploadRetry = 2 * time.Second
+
+// Work runs accepted uploads, one after another, until ctx ends. What an
+// earlier process left queued or unfinished is done first.
+func (h *Hub) Work(ctx context.Context) error {
+	if err := h.CloseDeadRuns(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTicker(uploadRetry)
+	defer timer.Stop()
+	for {
+		if err := h.drain(ctx); err != nil && ctx.Err() == nil {
+			h.Log.ErrorContext(ctx, "uploads", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// drain runs the uploads that are queued, oldest first.
+func (h *Hub) drain(ctx context.Context) error {
+	runs, err := h.journal.Runs(ctx, journal.RunFilter{Status: journal.Queued, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for i := len(runs) - 1; i >= 0; i-- {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := h.work(ctx, &runs[i]); errors.Is(err, ErrRunning) {
+			continue // its turn comes when the pipeline is free
+		} else if err != nil {
+			h.Log.WarnContext(ctx, "upload", "run", runs[i].ID, "pipeline", runs[i].Pipeline, "error", err)
+		}
+	}
+	return nil
+}
+
+// work runs one upload. When ctx ends it is left queued, to begin anew under
+// the same id: services remember its batches, so that it counts as it would have.
+func (h *Hub) work(ctx context.Context, run *journal.Run) error {
+	release, err := h.lock(run.Pipeline)
+	if err != nil {
+		return err
+	}
+	defer release()
+	p, err := h.Load(run.PipelineFile)
+	if err != nil {
+		_, finishErr := h.journal.Finish(ctx, run.ID, journal.Failed, err.Error(), nil)
+		return errors.Join(err, finishErr)
+	}
+	if err := h.journal.Restart(ctx, run.ID); err != nil {
+		return err
+	}
+	input := &Input{Dir: filepath.Dir(run.InputPath), Path: run.InputPath, Name: run.InputName}
+	s, err := h.execute(ctx, p, Options{Input: input}, run.ID)
+	if ctx.Err() != nil && s.Status == journal.Stopped {
+		return h.journal.Requeue(context.WithoutCancel(ctx), run.ID)
+	}
+	h.Log.InfoContext(ctx, "run finished", "run", s.Run, "pipeline", s.Pipeline, "status", s.Status, "read", s.Read,
+		"applied", s.Applied, "unchanged", s.Unchanged, "rejected", s.Rejected, "skipped", s.Skipped, "seconds", s.Seconds)
+	return err
+}
+
+// CloseDeadRuns ends the runs whose process is gone: uploads are queued again,
+// others are stopped. A run whose pipeline is locked is alive.
+func (h *Hub) CloseDeadRuns(ctx context.Context) error {
+	runs, err := h.journal.Runs(ctx, journal.RunFilter{Status: journal.Running, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		release, err := h.lock(run.Pipeline)
+		if errors.Is(err, ErrRunning) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if run.Cause == "upload" {
+			err = h.journal.Requeue(ctx, run.ID)
+		} else {
+			_, err = h.journal.Finish(ctx, run.ID, journal.Stopped,
+				"its process ended; what was written stays, and the next run begins anew without doubling it", nil)
+		}
+		release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package store opens databases, brings them to the newest schema and runs
+// transactions. It knows no tables: SQL stands beside the functions that run it.
+//
+// A database has one connection that writes, so that writers of a process
+// queue in order instead of failing, and a few that read beside it:
+//
+//	DB ─┬─ Tx    one writing transaction over database/sql
+//	    ├─ Bulk  the same over the driver's own connection, for thousands of rows
+//	    └─ Read  a pool of connections that cannot write
+//
+// What a transaction has committed survives a power cut. Begin with [Open].
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// A DB is one open database.
+type DB struct {
+	path   string
+	writer *sql.DB
+	reader *sql.DB
+
+	// conn lives as long as the writer's connection does, and is used by the
+	// function that holds that connection alone.
+	conn  *Conn
+	close sync.Once
+}
+
+// Open opens or creates the database file at path and applies the migrations
+// that it lacks: files named like 0007_price_breaks.sql, in goose's form, in a
+// folder named migrations. A file of a newer schema than the migrations know
+// is refused, with both versions in the message.
+func Open(ctx context.Context, path string, migrations fs.FS) (*DB, error) {
+	if err := writable(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	db := &DB{path: path, writer: openWriter(path), reader: openReader(path)}
+	if err := db.migrate(ctx, migrations); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+// writable makes the folder, and reports in one sentence why nothing can be
+// written there: SQLite itself would only say that it cannot open a file.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("data folder %s cannot be made: %w", dir, cause(err))
+	}
+	probe, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return fmt.Errorf("data folder %s cannot be written: %w", dir, cause(err))
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("data folder %s cannot be written: %w", dir, cause(err))
+	}
+	return nil
+}
+
+// cause takes the path off an error of the file system, which the message
+// around it names already.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// Path returns the path of the database file.
+func (db *DB) Path() string { return db.path }
+
+// Read returns the pool of connections that read. Each statement sees what was
+// committed when it began; a read-only transaction sees one moment throughout.
+func (db *DB) Read() *sql.DB { return db.reader }
+
+// Tx runs fn in a writing transaction, which it commits when fn returns nil.
+// Writers of all processes take turns; fn must not begin another.
+func (db *DB) Tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close waits for the transaction that runs, and closes the database.
+func (db *DB) Close() error {
+	var err error
+	db.close.Do(func() {
+		// Statements left open would keep the file open too, and its log unmerged.
+		if db.conn != nil {
+			db.conn.closeStatements()
+		}
+		// The writer closes last, because the last connection to close merges the log.
+		err = errors.Join(db.reader.Close(), db.writer.Close())
+	})
+	return err
+}
+
+// A Querier is what statements that read run on: the pool that Read returns,
+// or a transaction.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Collect runs a query and returns what scan makes of each of its rows.
+func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, rows.Err()
+}
+
+// First runs a query and returns what scan makes of its first row, and false
+// where it has none.
+func First[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error), query string, args ...any) (T, bool, error) {
+	var one T
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return one, false, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return one, false, rows.Err()
+	}
+	one, err = scan(rows)
+	return one, err == nil, err
+}

@@ -1,0 +1,93 @@
+package pipelines
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"crossdock/connectors"
+	"crossdock/pipelines/mapping"
+	"crossdock/pipelines/quality"
+	"crossdock/schemas"
+)
+
+// A Processor maps and checks the batches of one run, in their order. It
+// keeps what spans batches: the keys seen and the references known.
+type Processor struct {
+	columns []string // of the source
+	mapped  []schemas.Column
+	program *mapping.Program
+	check   *quality.Check
+}
+
+// A Result is what became of a batch. Each of its rows either is among the
+// selected ones of Batch, has a finding with severity Reject, or is in Skipped.
+type Result struct {
+	Batch    *schemas.Batch
+	Findings []schemas.Rejection // by row
+	Skipped  int                 // rows that the filter passed over
+}
+
+// Reject adds a rejection, and takes its row out of the selected ones.
+func (r *Result) Reject(f schemas.Rejection) {
+	found := []schemas.Rejection{f}
+	if slices.ContainsFunc(r.Findings, func(have schemas.Rejection) bool {
+		return have.Row == f.Row && have.Rule == f.Rule && have.Field == f.Field
+	}) {
+		return
+	}
+	quality.Accept(r.Batch, found)
+	r.Findings = append(r.Findings, f)
+	slices.SortStableFunc(r.Findings, func(a, b schemas.Rejection) int { return a.Row - b.Row })
+}
+
+// Start binds the pipeline to the columns of its source. Its error is Faults
+// where the mapping does not fit them.
+func (p *Pipeline) Start(columns []string, tables map[string]*mapping.Table, refs quality.References) (*Processor, error) {
+	program, errs := p.Mapping.Bind(columns, tables)
+	if len(errs) > 0 {
+		return nil, p.Fault("", errs)
+	}
+	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, check: p.Rules.Start(refs)}, nil
+}
+
+// Process maps and checks one batch.
+func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, error) {
+	rows, findings, skipped, err := x.program.Map(b)
+	if err != nil {
+		return nil, err
+	}
+	number := func(row int) int64 { return b.Origin.Rows[row] }
+	broken, err := x.check.Batch(ctx, rows, number)
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", b.Origin.Resource, err)
+	}
+	quality.Accept(rows, broken)
+	findings = append(findings, broken...)
+	slices.SortStableFunc(findings, func(a, b schemas.Rejection) int { return a.Row - b.Row })
+	rows.Hashes() // here, beside the writer, and not within it
+	return &Result{Batch: rows, Findings: findings, Skipped: len(skipped)}, nil
+}
+
+// SourceColumn returns the number of the source column that a field is read
+// from, from 0, and its header; -1 where it is read from none.
+func (x *Processor) SourceColumn(field string) (int, string) {
+	if field == "" {
+		return -1, ""
+	}
+	column := x.program.SourceOf(field)
+	if column < 0 {
+		// A rule may blame a field where the mapping knows its languages or members.
+		for _, c := range x.mapped {
+			if strings.HasPrefix(c.Name, field+".") {
+				column = x.program.SourceOf(c.Name)
+				break
+			}
+		}
+	}
+	if column < 0 || column >= len(x.columns) {
+		return -1, ""
+	}
+	return column, x.columns[column]
+}
