@@ -161,25 +161,25 @@ func assign(field reflect.Value, s Setting, value any) string {
 			strings.Join(s.Values, ", "), schemas.DidYouMean(text, s.Values))
 	}
 	wrong := fmt.Sprintf("must be a %s, not %s", s.Kind, schemas.QuoteShort(fmt.Sprint(value)))
-	switch field.Kind() {
-	case reflect.String:
+	switch kind := field.Kind(); {
+	case kind == reflect.String:
 		if !isText {
 			return wrong + "; put it in quotes"
 		}
 		field.SetString(text)
-	case reflect.Int:
+	case kind == reflect.Int:
 		n, err := strconv.Atoi(fmt.Sprint(value))
 		if err != nil {
 			return wrong
 		}
 		field.SetInt(int64(n))
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		b, err := strconv.ParseBool(fmt.Sprint(value))
 		if err != nil {
 			return wrong
 		}
 		field.SetBool(b)
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		items, ok := value.([]any)
 		if isText {
 			items, ok = []any{text}, true

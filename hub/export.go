@@ -46,7 +46,7 @@ func ExportCSV(w io.Writer, rows []*journal.Row) error {
 	return out.Error()
 }
 
-func csvRecord(l *layout, r *journal.Row) []string {
+func csvRecord(l *layout, r exported) []string {
 	record := make([]string, 0, len(l.names)+2)
 	for i := range l.names {
 		record = append(record, neutral(r.value(i)))

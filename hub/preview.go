@@ -172,8 +172,7 @@ func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*
 
 // Hint returns what a user can do about an error, or "".
 func Hint(err error) string {
-	var e *connectors.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*connectors.Error](err); ok {
 		return e.Hint
 	}
 	return ""

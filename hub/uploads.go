@@ -126,11 +126,10 @@ func (h *Hub) drain(ctx context.Context) error {
 	}
 	for i := len(runs) - 1; i >= 0; i-- {
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
-		if err := h.work(ctx, &runs[i]); errors.Is(err, ErrRunning) {
-			continue // its turn comes when the pipeline is free
-		} else if err != nil {
+		err := h.work(ctx, &runs[i])
+		if err != nil && !errors.Is(err, ErrRunning) { // its turn comes when the pipeline is free
 			h.Log.WarnContext(ctx, "upload", "run", runs[i].ID, "pipeline", runs[i].Pipeline, "error", err)
 		}
 	}

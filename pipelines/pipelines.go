@@ -58,7 +58,9 @@ type Lookup struct {
 	Duplicates string // "", first or last
 }
 
-var keys = []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject"}
+func topKeys() []string {
+	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject"}
+}
 
 var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
 
@@ -71,6 +73,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	}
 	sum := sha256.Sum256(text)
 	p := &Pipeline{File: file, Text: string(text), Hash: hex.EncodeToString(sum[:]), doc: d}
+	keys := topKeys()
 	for _, key := range d.order[""] {
 		if !slices.Contains(keys, key) {
 			d.fault(key, "unknown key%s (there are %s)", schemas.DidYouMean(key, keys), strings.Join(keys, ", "))

@@ -59,6 +59,7 @@ func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, 
 		return nil, err
 	}
 	number := func(row int) int64 { return b.Origin.Rows[row] }
+	x.check.From(connectors.Place{Resource: b.Origin.Resource, Part: b.Origin.Part}.String())
 	broken, err := x.check.Batch(ctx, rows, number)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", b.Origin.Resource, err)

@@ -158,8 +158,8 @@ func joinPath(under, path string) string {
 }
 
 func (d *document) value(path string, n ast.Node, depth int) any {
-	if _, placed := d.places[path]; !placed && n.GetToken() != nil {
-		d.places[path] = n.GetToken().Position
+	if _, placed := d.places[path]; !placed && path != "" {
+		d.places[path] = begin(n)
 	}
 	if depth > maxDepth {
 		d.fault(path, "is nested too deeply")
@@ -192,6 +192,19 @@ func (d *document) value(path string, n ast.Node, depth int) any {
 	}
 }
 
+// begin returns where a node begins; the token of a mapping is its colon.
+func begin(n ast.Node) *token.Position {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if len(n.Values) > 0 {
+			return n.Values[0].Key.GetToken().Position
+		}
+	case *ast.MappingValueNode:
+		return n.Key.GetToken().Position
+	}
+	return n.GetToken().Position
+}
+
 func number(literal string) any {
 	if i, err := strconv.ParseInt(literal, 10, 64); err == nil && strconv.FormatInt(i, 10) == literal {
 		return i
@@ -204,11 +217,6 @@ func (d *document) mapping(path string, values []*ast.MappingValueNode, depth in
 	for _, v := range values {
 		key := v.Key.GetToken().Value
 		at := joinPath(path, key)
-		if _, twice := m[key]; twice {
-			d.places[at] = v.Key.GetToken().Position
-			d.fault(at, "stands twice")
-			continue
-		}
 		d.places[at] = v.Key.GetToken().Position
 		d.order[path] = append(d.order[path], key)
 		m[key] = d.value(at, v.Value, depth+1)

@@ -202,16 +202,18 @@ func (e *Entity) valid(known func(entity string) bool) error {
 	return nil
 }
 
-var types = []Type{
-	Text, Identifier, Integer, DecimalType, Money, Quantity, Boolean, Date,
-	Timestamp, Enum, Reference, LocalisedText, List, JSON,
+func types() []Type {
+	return []Type{
+		Text, Identifier, Integer, DecimalType, Money, Quantity, Boolean, Date,
+		Timestamp, Enum, Reference, LocalisedText, List, JSON,
+	}
 }
 
 func (f *Field) valid(e *Entity, known func(string) bool) error {
 	switch {
 	case f.Doc == "":
 		return fmt.Errorf("doc is required")
-	case !slices.Contains(types, f.Type):
+	case !slices.Contains(types(), f.Type):
 		return fmt.Errorf("unknown type %q", f.Type)
 	case f.Type == Enum && len(f.Values) == 0:
 		return fmt.Errorf("an enum needs values")

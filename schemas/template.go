@@ -142,11 +142,13 @@ func (b *workbook) fillRows(sheet string, columns []Column) {
 	for i, c := range columns {
 		name, err := excelize.ColumnNumberToName(i + 1)
 		b.do(err)
-		b.do(b.SetColStyle(sheet, name, b.style(&excelize.Style{CustomNumFmt: new(numberFormat(c.Field))})))
+		style := b.style(cellStyle(c.Field))
+		b.do(b.SetColStyle(sheet, name, style))
 		b.do(b.SetColWidth(sheet, name, name, float64(min(max(12, len(c.Name)+3, len(c.Field.Example)+2), 40))))
 		b.do(b.SetCellStr(sheet, name+"1", c.Name))
 		b.do(b.SetCellStyle(sheet, name+"1", name+"1", b.headerStyle(c.Field)))
 		b.setExample(sheet, name+"2", c.Field)
+		b.do(b.SetCellStyle(sheet, name+"2", name+"2", style))
 		b.addChoice(sheet, name, c.Field)
 	}
 	b.do(b.SetPanes(sheet, &excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}))
@@ -163,26 +165,30 @@ func (b *workbook) headerStyle(f *Field) int {
 		Font: &excelize.Font{Bold: true},
 		Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{fill}},
 		// The header is text, whatever its column holds.
-		CustomNumFmt: new("@"),
+		NumFmt: textFormat,
 	})
 }
 
-// numberFormat is how Excel shows, and thereby understands, what is typed.
-func numberFormat(f *Field) string {
+// Number formats that every workbook has built in (ECMA-376 part 1, 18.8.30).
+const (
+	wholeFormat = 1  // 0
+	textFormat  = 49 // @
+)
+
+// cellStyle is how Excel shows, and thereby understands, what is typed.
+func cellStyle(f *Field) *excelize.Style {
 	switch f.Type {
 	case Integer:
-		return "0"
-	case DecimalType, Money, Quantity:
-		return "0.######"
+		return &excelize.Style{NumFmt: wholeFormat}
 	case Date:
-		return "yyyy-mm-dd"
+		return &excelize.Style{CustomNumFmt: new("yyyy-mm-dd")}
 	case Timestamp:
-		return "yyyy-mm-dd hh:mm:ss"
-	case Boolean:
-		return "General"
+		return &excelize.Style{CustomNumFmt: new("yyyy-mm-dd hh:mm:ss")}
+	case Boolean, DecimalType, Money, Quantity:
+		return &excelize.Style{}
 	case Text, Identifier, Enum, Reference, LocalisedText, List, JSON:
 	}
-	return "@"
+	return &excelize.Style{NumFmt: textFormat}
 }
 
 func (b *workbook) setExample(sheet, cell string, f *Field) {
@@ -198,10 +204,8 @@ func (b *workbook) setExample(sheet, cell string, f *Field) {
 		}
 		b.do(err)
 		b.do(b.SetCellValue(sheet, cell, at.UTC()))
-		b.do(b.SetCellStyle(sheet, cell, cell, b.style(&excelize.Style{CustomNumFmt: new(numberFormat(f))})))
 	case Text, Identifier, Enum, Reference, LocalisedText, List, JSON:
 		b.do(b.SetCellStr(sheet, cell, f.Example))
-		b.do(b.SetCellStyle(sheet, cell, cell, b.style(&excelize.Style{CustomNumFmt: new("@")})))
 	}
 }
 
@@ -224,7 +228,7 @@ func (b *workbook) addChoice(sheet, column string, f *Field) {
 // fillNotes writes the sheet that documents the columns.
 func (b *workbook) fillNotes(e *Entity, columns []Column) {
 	bold := b.style(&excelize.Style{Font: &excelize.Font{Bold: true}})
-	plain := b.style(&excelize.Style{Alignment: &excelize.Alignment{WrapText: true, Vertical: "top"}, CustomNumFmt: new("@")})
+	plain := b.style(&excelize.Style{Alignment: &excelize.Alignment{WrapText: true, Vertical: "top"}, NumFmt: textFormat})
 	rows := [][]string{
 		{e.Doc},
 		{"Replace the example in row 2 of the sheet " + e.Plural + ". Columns that you do not need may be deleted: what is not there is kept. An empty cell clears what is there."},

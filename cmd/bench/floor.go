@@ -128,14 +128,14 @@ func insertAll(conn *sqlite3.SQLiteConn, file string) (rows int64, took time.Dur
 	if _, err := conn.Exec(floorTable, nil); err != nil {
 		return 0, 0, err
 	}
-	marks := strings.TrimSuffix(strings.Repeat("?,", len(productColumns)), ",")
+	marks := strings.TrimSuffix(strings.Repeat("?,", len(productColumns())), ",")
 	prepared, err := conn.Prepare("INSERT OR IGNORE INTO product VALUES (" + marks + ")")
 	if err != nil {
 		return 0, 0, err
 	}
 	defer prepared.Close()
 	stmt := prepared.(*sqlite3.SQLiteStmt)
-	args := make([]driver.NamedValue, len(productColumns))
+	args := make([]driver.NamedValue, len(productColumns()))
 	for i := range args {
 		args[i].Ordinal = i + 1
 	}

@@ -11,9 +11,11 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-var productColumns = []string{
-	"sku", "gtin", "mpn", "name_de", "name_en", "description_en", "brand", "category", "unit",
-	"pack_size", "min_order", "order_multiple", "weight", "status", "tax_class",
+func productColumns() []string {
+	return []string{
+		"sku", "gtin", "mpn", "name_de", "name_en", "description_en", "brand", "category", "unit",
+		"pack_size", "min_order", "order_multiple", "weight", "status", "tax_class",
+	}
 }
 
 // faultShare is one row in how many that has a fault, of eight kinds in turn.
@@ -31,7 +33,7 @@ func generate(dir string, products, sheetRows int) (generated, error) {
 		xlsx: filepath.Join(dir, fmt.Sprintf("products-%d.xlsx", sheetRows)),
 	}
 	if _, err := os.Stat(files.csv); err != nil {
-		if err := writeCSV(files.csv, productColumns, products, productRow); err != nil {
+		if err := writeCSV(files.csv, productColumns(), products, productRow); err != nil {
 			return files, err
 		}
 	}
@@ -99,10 +101,10 @@ func writeXLSX(path string, rows int) error {
 		return err
 	}
 	random := newRandom()
-	row := make([]string, len(productColumns))
-	cells := make([]any, len(productColumns))
+	row := make([]string, len(productColumns()))
+	cells := make([]any, len(productColumns()))
 	for i := range rows + 1 {
-		copy(row, productColumns)
+		copy(row, productColumns())
 		if i > 0 {
 			productRow(i-1, random, row)
 		}

@@ -15,11 +15,11 @@ var mayImport = []struct{ layer, allowed string }{
 	{"connectors/*", "schemas connectors"},
 	{"connectors", "schemas"},
 	{"pipelines", "schemas connectors pipelines/*"},
-	{"pipelines/*", "schemas"},
+	{"pipelines/*", "schemas connectors pipelines/expression"},
 	{"hub", "schemas connectors pipelines internal/* hub/*"},
 	{"hub/broker/brokertest", "hub/broker"},
 	{"hub/*", "schemas connectors pipelines internal/* hub/*"},
-	{"commerce/internal/*", "commerce internal/*"},
+	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},
 	{"internal/*", ""},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -228,8 +229,13 @@ func (a *app) schemaCommand() *cobra.Command {
 	}
 	show := &cobra.Command{
 		Use: "show ENTITY", Short: "Show the fields and rules of an entity; with --json its JSON Schema",
+		Long: "Show the fields and rules of an entity; with --json its JSON Schema. The name\npipeline shows the JSON Schema of pipeline files, for editors.",
 		Args: arguments(cobra.ExactArgs(1), "the name of an entity"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if args[0] == "pipeline" {
+				_, err := a.stdout.Write(schemas.PipelineSchema())
+				return err
+			}
 			e, err := schemas.Default().Entity(args[0])
 			if err != nil {
 				return usagef("%s", err)
@@ -279,7 +285,11 @@ func (a *app) printEntity(e *schemas.Entity) error {
 	}
 	fmt.Fprintln(a.stdout, "\nrules that always hold:")
 	for _, rule := range e.Rules {
-		fmt.Fprintf(a.stdout, "  %s\n", ruleText(rule))
+		text, err := json.Marshal(rule)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "  %s\n", text)
 	}
 	return nil
 }

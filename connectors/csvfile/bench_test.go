@@ -1,7 +1,7 @@
 package csvfile
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +21,18 @@ func writeProducts(tb testing.TB, path string, rows int) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := bufio.NewWriterSize(file, 1<<20)
-	fmt.Fprintln(w, "sku,gtin,name_en,name_de,description,category,brand,unit,pack,min_order,net_price,currency,tax,weight,updated")
+	var block bytes.Buffer
+	fmt.Fprintln(&block, "sku,gtin,name_en,name_de,description,category,brand,unit,pack,min_order,net_price,currency,tax,weight,updated")
 	for i := range rows {
-		fmt.Fprintf(w, `A-%07d,40%011d,Hexagon bolt M%d,Sechskantschraube M%d,"Hexagon bolt, zinc plated, für Außenbereiche, length %d mm",Fasteners > Bolts > Hexagon,Würth,PCE,%d,,%d.%02d,EUR,standard,0.%03d,2026-01-%02dT10:00:00Z`+"\n",
+		fmt.Fprintf(&block, `A-%07d,40%011d,Hexagon bolt M%d,Sechskantschraube M%d,"Hexagon bolt, zinc plated, für Außenbereiche, length %d mm",Fasteners > Bolts > Hexagon,Würth,PCE,%d,,%d.%02d,EUR,standard,0.%03d,2026-01-%02dT10:00:00Z`+"\n",
 			i, i, i%30, i%30, i%200, 1+i%50, i%1000, i%100, i%1000, 1+i%28)
+		if block.Len() > 1<<20 || i == rows-1 {
+			if _, err := block.WriteTo(file); err != nil {
+				tb.Fatal(err)
+			}
+		}
 	}
-	if err := errors.Join(w.Flush(), file.Close()); err != nil {
+	if err := file.Close(); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -62,13 +67,20 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
+func closed(tb testing.TB, reader connectors.Reader) {
+	tb.Helper()
+	if err := reader.Close(); err != nil {
+		tb.Errorf("close: %v", err)
+	}
+}
+
 func drain(tb testing.TB, src connectors.Source) (rows int64) {
 	tb.Helper()
 	reader, err := src.Open(context.Background(), connectors.ReadRequest{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer reader.Close()
+	defer closed(tb, reader)
 	for {
 		batch, err := reader.Next(context.Background())
 		if errors.Is(err, io.EOF) {

@@ -54,7 +54,7 @@ func faults(t testing.TB) []fault {
 
 		{"wrong delimiter", one("a;b;c\n1;2;3\n"), with("delimiter", ","), `x.csv:1: the header is one single column with the delimiter "," that is set, but ";" cuts it into 3` + "\n" + `set delimiter to ";"`},
 		{"wrong delimiter without header", one("1\t2\n3\t4\n"), with("delimiter", ";", "columns", []any{"a", "b"}), `the first row is one single column with the delimiter ";" that is set, but tab cuts it into 2`},
-		{"title above the header", one("Price list 2026\n\na;b;c\n1;2;3\n4;5;6\n"), path, "x.csv:1: is a header of one column, but the rows from line 3 on have 3 cells cut by \";\"\nset header to the line where the header is, as in header: 3"},
+		{"title above the header", one("Price list 2026\n\na;b;c\n1;2;3\n4;5;6\n"), path, "x.csv:1: is a header of one column, but the rows from line 3 on have 3 cells cut by \";\"\nset header to the line where the header is, as in header: \"3\""},
 		{"header behind the end", one("a,b\n1,2\n"), with("header", "7"), "the header is to be in line 7, but the file has 2 lines"},
 		{"duplicate header", one("a,b,a\n1,2,3\n"), path, `x.csv:a: columns 1 and 3 have the same header "a"`},
 		{"a header like the name of another column", one("column 2,\n1,2\n"), path, `columns 1 and 2 have the same header "column 2"`},
@@ -103,7 +103,7 @@ func TestFileThatChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
+	defer closed(t, reader)
 	batch, err := reader.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestFileThatChangesBetweenOpenAndFirstRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close()
+	defer closed(t, reader)
 	later := time.Now().Add(time.Hour)
 	if err := os.Chtimes(filepath.Join(dir, "x.csv"), later, later); err != nil {
 		t.Fatal(err)

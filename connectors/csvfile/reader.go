@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -263,7 +264,7 @@ func (r *reader) fault(row []connectors.Span) (connectors.Reject, bool) {
 		}
 		return connectors.Reject{
 			Column: -1, Rule: "ragged_row", Value: r.value(row[min(len(row)-1, len(t.columns))]),
-			Message: fmt.Sprintf("the row has %d cells where there are %d columns: %s", len(row), len(t.columns), advice),
+			Message: fmt.Sprintf("the row has %s where there should be %d: %s", cellCount(len(row)), len(t.columns), advice),
 		}, false
 	}
 	if !s.suspect {
@@ -290,6 +291,13 @@ func (r *reader) fault(row []connectors.Span) (connectors.Reject, bool) {
 		}
 	}
 	return connectors.Reject{}, true
+}
+
+func cellCount(n int) string {
+	if n == 1 {
+		return "1 cell"
+	}
+	return strconv.Itoa(n) + " cells"
 }
 
 // value writes a cell as it is shown.

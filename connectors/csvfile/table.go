@@ -99,7 +99,7 @@ func (t *table) findDelimiter(s sample) {
 	t.format.delimiter = ","
 	if t.declares {
 		t.format.delimiter = declared
-	} else if fit := t.fitting(s); fit != "" {
+	} else if fit := t.fitting(s, 0); fit != "" {
 		t.format.delimiter = fit
 	}
 }
@@ -156,10 +156,10 @@ func (t *table) headerLine() int64 {
 
 func delimiters() []string { return []string{";", "\t", ",", "|", "¦", "^", "\x1f"} }
 
-// fitting returns the delimiter that cuts the sample into several columns,
-// and into the same number of them in nearly every row, or "".
-func (t *table) fitting(s sample) string {
-	best, bestShare, bestCells := "", 0.8, 0
+// fitting returns the delimiter that cuts the header into several columns and
+// most rows, at least the share given, into the same number of them, or "".
+func (t *table) fitting(s sample, least float64) string {
+	best, bestShare, bestCells := "", least, 0
 	for _, candidate := range delimiters() {
 		rows, _ := t.survey(s, candidate)
 		if candidate == string(t.format.quote) || len(rows) == 0 || rows[0].cells < 2 {
@@ -193,7 +193,7 @@ func (t *table) readHeader(ctx context.Context) error {
 		offset, line := scan.offset(), scan.line
 		cells, err := scan.row(ctx)
 		switch {
-		case errors.Is(err, io.EOF) && t.headerLine() > 1:
+		case errors.Is(err, io.EOF) && t.cfg.Header != auto && t.cfg.Header != none:
 			return scan.fail(0, -1, fmt.Sprintf("the header is to be in line %s, but the file has %d lines", t.cfg.Header, line-1), "")
 		case errors.Is(err, io.EOF):
 			return scan.fail(0, -1, "the file has only blank lines", "was it fully written?")
@@ -265,7 +265,7 @@ func (t *table) checkDelimiter(s sample, rows []sampledRow) error {
 	if t.cfg.Delimiter == auto || len(rows) == 0 || rows[0].cells != 1 {
 		return nil
 	}
-	fit := t.fitting(s)
+	fit := t.fitting(s, 0.8)
 	if fit == "" || fit == t.format.delimiter {
 		return nil
 	}
@@ -312,7 +312,7 @@ func (t *table) checkTitle(s sample, rows []sampledRow) error {
 		return &connectors.Error{
 			Place:   connectors.Place{Resource: t.file.Name, Row: rows[0].line},
 			Message: fmt.Sprintf("is a header of one column, but the rows from line %d on have %d cells cut by %s", first.line, cells, delimiterName(candidate)),
-			Hint:    fmt.Sprintf("set header to the line where the header is, as in header: %d", first.line),
+			Hint:    fmt.Sprintf("set header to the line where the header is, as in header: \"%d\"", first.line),
 		}
 	}
 	return nil
@@ -348,7 +348,7 @@ func (t *table) dropTrailing(rows []sampledRow) {
 		return
 	}
 	for _, row := range rows {
-		if row.cells > n || row.cells == n && !row.bare {
+		if row.cells == n && !row.bare {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package excel
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -101,9 +102,9 @@ func (a *archive) open(ctx context.Context, name string) (*part, error) {
 	p := &part{ctx: ctx, name: f.Name, crc: crc32.NewIEEE(), want: f.CRC32, size: int64(f.UncompressedSize64)}
 	p.packed = &countingReader{r: raw}
 	p.packedSize = int64(f.CompressedSize64)
-	p.r = p.packed
+	p.r = bufio.NewReaderSize(p.packed, 32<<10)
 	if f.Method == zip.Deflate {
-		p.r = flate.NewReader(p.packed)
+		p.r = flate.NewReader(p.r) // has a faster loop for a bufio.Reader
 	}
 	return p, nil
 }
@@ -147,42 +148,16 @@ func (p *part) Read(b []byte) (int, error) {
 	return n, p.err
 }
 
-// A countingReader counts what is read of the packed form. It is a ByteReader
-// with a buffer of its own, so that flate does not put another before it.
+// A countingReader counts what is read of the packed form.
 type countingReader struct {
-	r          io.Reader
-	buf        [32 << 10]byte
-	next, last int
-	n          int64
-}
-
-func (r *countingReader) fill() error {
-	n, err := io.ReadAtLeast(r.r, r.buf[:], 1)
-	r.next, r.last = 0, n
-	r.n += int64(n)
-	return err
+	r io.Reader
+	n int64
 }
 
 func (r *countingReader) Read(b []byte) (int, error) {
-	if r.next == r.last {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(b, r.buf[r.next:r.last])
-	r.next += n
-	return n, nil
-}
-
-func (r *countingReader) ReadByte() (byte, error) {
-	if r.next == r.last {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	c := r.buf[r.next]
-	r.next++
-	return c, nil
+	n, err := r.r.Read(b)
+	r.n += int64(n)
+	return n, err
 }
 
 // A boundedReaderAt fails when more is read than a directory can need: the

@@ -205,11 +205,14 @@ func (s *scanner) startTag() (token, error) {
 	if n := len(tag); n > 0 && tag[n-1] == '/' {
 		tag, s.empty = tag[:n-1], true
 	}
-	end := 0
+	end, prefix := 0, 0
 	for end < len(tag) && tag[end] > ' ' {
+		if tag[end] == ':' {
+			prefix = end + 1
+		}
 		end++
 	}
-	s.name, s.attrs = local(tag[:end]), attributes{rest: tag[end:]}
+	s.name, s.attrs = tag[prefix:end], attributes{rest: tag[end:]}
 	if len(s.name) == 0 || s.depth == 0 && s.rooted {
 		return 0, damaged("the XML is malformed at <%s", cutShort(tag))
 	}
@@ -319,13 +322,31 @@ func (s *scanner) drain() error {
 	}
 }
 
-// plainValue takes <v>...</v></c> in one go where it lies whole in the window
-// behind the start tag of a cell: nearly all cells do, and half of the time
-// that a sheet takes would go into taking those four tags apart.
+// plainValue takes the content of a cell where it is <v>...</v></c> and lies
+// whole in the window: nearly all cells do, and half of the time that a sheet
+// takes would go into taking those tags apart.
 func (s *scanner) plainValue() (value []byte, ok bool) {
-	const start, end = "<v>", "</v></c>"
+	return s.plain("<v>", "</v></c>")
+}
+
+// plainText takes the content of a shared or inline text in the same way.
+func (s *scanner) plainText() (value []byte, ok bool) {
+	const si, is = "</t></si>", "</t></is>"
+	end := si
+	if string(s.name) == "is" {
+		end = is
+	}
+	if value, ok = s.plain("<t>", end); !ok {
+		value, ok = s.plain(`<t xml:space="preserve">`, end)
+	}
+	return value, ok
+}
+
+// plain takes what stands between start and end, in which there are no tags
+// and which end the element that was just begun.
+func (s *scanner) plain(start, end string) (value []byte, ok bool) {
 	b := s.buf[s.pos:s.end]
-	if len(b) < len(start)+len(end) || string(b[:len(start)]) != start {
+	if s.empty || len(b) < len(start)+len(end) || string(b[:len(start)]) != start {
 		return nil, false
 	}
 	b = b[len(start):]
@@ -406,6 +427,12 @@ func (a *attributes) next() (bool, error) {
 		return false, nil
 	}
 	rest := a.rest[i:]
+	if len(rest) > 3 && rest[1] == '=' && rest[2] == '"' { // as in r="C17"
+		if end := bytes.IndexByte(rest[3:], '"'); end >= 0 {
+			a.name, a.value, a.rest = rest[:1], rest[3:3+end], rest[end+4:]
+			return true, nil
+		}
+	}
 	eq := bytes.IndexByte(rest, '=')
 	if eq < 0 {
 		return false, damaged("the XML has an attribute without a value at %s", cutShort(rest))

@@ -3,9 +3,6 @@ package excel
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
-	"strconv"
 
 	"crossdock/connectors"
 )
@@ -14,6 +11,8 @@ import (
 const (
 	maxColumns = 16_384
 	maxRows    = 1_048_576
+
+	maxRowBytes = 16 << 20
 )
 
 // A rowScanner takes the rows of a sheet from its XML, one after the other.
@@ -23,10 +22,11 @@ type rowScanner struct {
 	book *workbook
 	part *part
 
-	number int64  // of the row, as the user sees it
-	cells  []cell // by column
-	filled int    // columns up to the last one that is not blank
-	fault  *fault // the first cell that cannot be read
+	rowNumber int64  // as the user sees it
+	cells     []cell // by column
+	filled    int    // columns up to the last one that is not blank
+	fault     *fault // the first cell that cannot be read
+	bytes     int    // of its texts
 
 	scratch []byte // texts of the cells that are not shared
 	value   []byte // of the cell being taken
@@ -34,15 +34,15 @@ type rowScanner struct {
 
 // A cell is one cell of the row. Where its text is depends on its source.
 type cell struct {
-	source     source
+	source     storage
 	kind       connectors.Kind
 	start, end int32 // in scratch; start alone is the number of a shared string
 }
 
-type source uint8
+type storage uint8
 
 const (
-	nowhere source = iota // the cell is empty
+	nowhere storage = iota // the cell is empty
 	inScratch
 	inShared
 )
@@ -80,7 +80,7 @@ func (w *workbook) openRows(ctx context.Context, sh sheet) (*rowScanner, error) 
 	}
 }
 
-// text returns the text of a cell, nil where it is empty. It is valid until
+// cellText returns the text of a cell, nil where it is empty. It is valid until
 // the next row.
 func (r *rowScanner) cellText(c cell) []byte {
 	switch c.source {
@@ -126,23 +126,23 @@ func (r *rowScanner) row() error {
 		if string(r.attrs.name) == "r" {
 			number = int64(atoi(r.attrs.value))
 			if number < 1 {
-				return damaged("a row behind row %d is numbered %s", r.number, cutShort(r.attrs.value))
+				return damaged("a row behind row %d is numbered %s", r.rowNumber, cutShort(r.attrs.value))
 			}
 		}
 	}
-	last := r.number
+	last := r.rowNumber
 	// Rows and cells may leave out where they are: then they follow their
 	// neighbour (ECMA-376 Part 1, 18.3.1.73 and 18.3.1.4).
-	r.number = number
-	r.cells, r.scratch, r.filled, r.fault = r.cells[:0], r.scratch[:0], 0, nil
+	r.rowNumber = number
+	r.cells, r.scratch, r.filled, r.fault, r.bytes = r.cells[:0], r.scratch[:0], 0, nil, 0
 	for {
 		t, err := r.scanner.next()
 		switch {
 		case err != nil:
 			return err
 		case t == endTag:
-			if r.number == 0 {
-				r.number = last + 1
+			if r.rowNumber == 0 {
+				r.rowNumber = last + 1
 			}
 			return r.checkNumber(last)
 		case t == startTag && string(r.name) == "c":
@@ -157,11 +157,11 @@ func (r *rowScanner) row() error {
 }
 
 func (r *rowScanner) checkNumber(last int64) error {
-	if r.number <= last {
-		return damaged("row %d comes after row %d", r.number, last)
+	if r.rowNumber <= last {
+		return damaged("row %d comes after row %d", r.rowNumber, last)
 	}
-	if r.number > maxRows {
-		return damaged("row %d is more than the %d that a sheet can have", r.number, maxRows)
+	if r.rowNumber > maxRows {
+		return damaged("row %d is more than the %d that a sheet can have", r.rowNumber, maxRows)
 	}
 	return nil
 }
@@ -192,10 +192,10 @@ func (r *rowScanner) cell(lastRow int64) error {
 		}
 	}
 	if column >= maxColumns {
-		return refused("has a row, %d, with more than %d columns", max(r.number, lastRow+1), maxColumns)
+		return refused("has a row, %d, with more than %d columns", max(r.rowNumber, lastRow+1), maxColumns)
 	}
 	if column < len(r.cells) {
-		return damaged("cell %s comes after one to the right of it", connectors.CellAddress(column, max(r.number, lastRow+1)))
+		return damaged("cell %s comes after one to the right of it", connectors.CellAddress(column, max(r.rowNumber, lastRow+1)))
 	}
 	for len(r.cells) < column {
 		r.cells = append(r.cells, cell{})
@@ -210,8 +210,13 @@ func (r *rowScanner) cell(lastRow int64) error {
 		return err
 	}
 	r.cells = append(r.cells, c)
-	if c.source != nowhere && (c.source == inShared || !blank(r.cellText(c))) || r.fault != nil && r.fault.column == column {
+	value := r.cellText(c)
+	if !blank(value) || r.fault != nil && r.fault.column == column {
 		r.filled = column + 1
+	}
+	// Shared texts are counted too: a short row can refer to a long text often.
+	if r.bytes += len(value); r.bytes > maxRowBytes {
+		return refused("has a row, %d, of more than %d MiB", max(r.rowNumber, lastRow+1), maxRowBytes>>20)
 	}
 	return nil
 }
@@ -219,25 +224,17 @@ func (r *rowScanner) cell(lastRow int64) error {
 // address returns the column of a reference such as C17, from 0. Its row must
 // be the one it stands in.
 func (r *rowScanner) address(ref []byte, lastRow int64) (int, error) {
-	column, i := 0, 0
-	for i < len(ref) && column <= maxColumns && (ref[i] >= 'A' && ref[i] <= 'Z' || ref[i] >= 'a' && ref[i] <= 'z') {
-		column = column*26 + int(ref[i]&^0x20-'A') + 1
-		i++
-	}
-	row := int64(atoi(ref[i:]))
-	if column > maxColumns {
-		return column, nil // the caller refuses it
-	}
-	if i == 0 || row < 1 {
+	column, row := parseAddress(ref)
+	if row < 1 {
 		return 0, damaged("a cell behind row %d has the address %s", lastRow, cutShort(ref))
 	}
-	if r.number == 0 {
-		r.number = row
+	if r.rowNumber == 0 {
+		r.rowNumber = row
 	}
-	if row != r.number {
-		return 0, damaged("cell %s stands in row %d", cutShort(ref), r.number)
+	if row != r.rowNumber {
+		return 0, damaged("cell %s stands in row %d", cutShort(ref), r.rowNumber)
 	}
-	return column - 1, nil
+	return column, nil
 }
 
 // A content is what an element c holds.
@@ -249,7 +246,11 @@ type content struct {
 
 // content takes a cell up to its end tag.
 func (r *rowScanner) content() (content, error) {
-	if raw, ok := r.plainValue(); ok && !r.empty {
+	if r.empty {
+		_, err := r.scanner.next()
+		return content{}, err
+	}
+	if raw, ok := r.plainValue(); ok {
 		if bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '\r') < 0 {
 			return content{value: raw, given: true}, nil
 		}
@@ -283,7 +284,7 @@ func (r *rowScanner) content() (content, error) {
 			return c, err
 		}
 		if len(r.value) > maxText {
-			return c, refused("has a cell of more than %d KiB in row %d", maxText>>10, r.number)
+			return c, refused("has a cell of more than %d KiB in row %d", maxText>>10, r.rowNumber)
 		}
 	}
 	c.value = r.value
@@ -308,52 +309,101 @@ func typeOf(t []byte) cellType {
 
 // typed makes a cell of its content.
 func (r *rowScanner) typed(typ cellType, style int, c content) (cell, error) {
+	if len(c.value) == 0 {
+		// A formula whose result is the empty text has an empty v; programs that
+		// write formulas and cannot compute them leave it out or empty.
+		if c.formula && (!c.given || typ != 'f') {
+			r.reject("formula_error", "holds a formula without a value: open the workbook in Excel and save it, so that it is computed")
+		}
+		return cell{}, nil
+	}
 	start := len(r.scratch)
 	kind, ok := connectors.TextCell, true
 	switch typ {
 	case 's':
-		if len(c.value) == 0 {
-			return cell{}, nil
-		}
-		i := atoi(c.value)
-		if i < 0 || i >= len(r.book.shared.ends) {
-			return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.number, cutShort(c.value), len(r.book.shared.ends))
-		}
-		if blank(r.book.shared.at(i)) {
-			// A text of blanks alone is told from an empty cell, but fills no row.
-			r.scratch = append(r.scratch, r.book.shared.at(i)...)
-			break
-		}
-		return cell{source: inShared, start: int32(i)}, nil
+		return r.sharedCell(c.value)
 	case 'f':
 		r.scratch = appendXstring(r.scratch, c.value)
 	case 'i':
 		r.scratch = append(r.scratch, c.value...)
 	case 'e':
-		r.reject("formula_error", "holds the error "+string(cutShort(c.value))+": mend the formula, or write the value")
+		r.reject("formula_error", "holds the error "+string(cutShort(c.value))+": mend the formula, or write the value in its place")
 		r.scratch = append(r.scratch, c.value...)
 	case 'b':
 		kind = connectors.BooleanCell
 		r.scratch, ok = appendBoolean(r.scratch, c.value)
+	case 'd':
+		kind = connectors.DateCell
+		r.scratch, ok = appendISODate(r.scratch, bytes.TrimSpace(c.value))
+	case 'n':
+		kind, ok = r.number(style, bytes.TrimSpace(c.value))
 	default:
-		if len(c.value) == 0 {
-			if c.formula {
-				r.reject("formula_error", "holds a formula without a value: open the workbook in Excel and save it, so that it is computed")
-			}
-			return cell{}, nil
-		}
-		kind = connectors.NumberCell
-		r.scratch, kind, ok = r.number1(typ, style, c.value)
+		ok = false
 	}
-	if typ == 0 || !ok {
+	if !ok {
 		r.reject("cell", "holds a value that does not fit its type: write it again")
 		r.scratch, kind = append(r.scratch[:start], c.value...), connectors.TextCell
 	}
-	if err := checkText(r.scratch[start:]); err != nil {
-		return cell{}, err
-	}
-	if len(r.scratch) == start {
-		return cell{}, nil
+	if kind == connectors.TextCell {
+		if err := checkText(r.scratch[start:]); err != nil {
+			return cell{}, err
+		}
 	}
 	return cell{source: inScratch, kind: kind, start: int32(start), end: int32(len(r.scratch))}, nil
+}
+
+func (r *rowScanner) sharedCell(value []byte) (cell, error) {
+	i := atoi(bytes.TrimSpace(value))
+	if i < 0 || i >= len(r.book.shared.ends) {
+		return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.rowNumber, cutShort(value), len(r.book.shared.ends))
+	}
+	if len(r.book.shared.at(i)) == 0 {
+		return cell{}, nil
+	}
+	return cell{source: inShared, start: int32(i)}, nil
+}
+
+// number takes a number, which is a date where the style of its cell shows it
+// as one. A number that no date has, such as -1, stays a number.
+func (r *rowScanner) number(style int, value []byte) (connectors.Kind, bool) {
+	var ok bool
+	if style >= 0 && style < len(r.book.dates) && r.book.dates[style] {
+		if r.scratch, ok = appendDate(r.scratch, value, r.book.date1904); ok {
+			return connectors.DateCell, true
+		}
+	}
+	r.scratch, ok = appendNumber(r.scratch, value)
+	return connectors.NumberCell, ok
+}
+
+func appendBoolean(dst, value []byte) ([]byte, bool) {
+	switch string(value) {
+	case "1", "true":
+		return append(dst, "true"...), true
+	case "0", "false":
+		return append(dst, "false"...), true
+	}
+	return dst, false
+}
+
+// reject notes that the cell being taken cannot be read; the first counts.
+func (r *rowScanner) reject(rule, message string) {
+	if r.fault == nil {
+		r.fault = &fault{column: len(r.cells), rule: rule, message: message}
+	}
+}
+
+// atoi returns a number of decimal digits, and -1 for what is none.
+func atoi(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' || n > 1<<30 {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	if len(b) == 0 {
+		return -1
+	}
+	return n
 }

@@ -14,8 +14,8 @@ import (
 // Bounds of what a workbook keeps in memory.
 const (
 	maxSharedBytes = 64 << 20
-	maxSharedItems = 1_000_000
-	maxStyles      = 65_536 // Excel allows 65,490
+	maxSharedItems = 4_000_000 // 4 bytes each; 200,000 rows of a catalogue have a million
+	maxStyles      = 65_536    // Excel allows 65,490
 )
 
 // A workbook is an opened .xlsx file: its sheets, and what their cells refer to.
@@ -35,18 +35,38 @@ type sheet struct {
 }
 
 // sharedStrings are the texts that cells refer to by number, one behind the
-// other in one buffer: a slice for each would double the memory they take.
+// other in blocks: a slice for each would double the memory they take, and one
+// buffer would take twice its size while it grows.
 type sharedStrings struct {
-	data []byte
-	ends []uint32
+	blocks [][]byte
+	ends   []uint32 // of each text: its block, and where in the block it ends
 }
 
+// A text is not longer than a block, and no block is longer than blockEnd.
+const (
+	blockBytes = maxText
+	blockShift = 21
+	blockEnd   = 1<<blockShift - 1
+)
+
 func (s *sharedStrings) at(i int) []byte {
-	start := uint32(0)
-	if i > 0 {
-		start = s.ends[i-1]
+	block, start, end := s.ends[i]>>blockShift, uint32(0), s.ends[i]&blockEnd
+	if i > 0 && s.ends[i-1]>>blockShift == block {
+		start = s.ends[i-1] & blockEnd
 	}
-	return s.data[start:s.ends[i]:s.ends[i]]
+	return s.blocks[block][start:end:end]
+}
+
+// add holds a text, and reports false when there are too many.
+func (s *sharedStrings) add(text []byte) bool {
+	last := len(s.blocks) - 1
+	if last < 0 || len(s.blocks[last])+len(text) > blockBytes {
+		s.blocks = append(s.blocks, make([]byte, 0, blockBytes))
+		last++
+	}
+	s.blocks[last] = append(s.blocks[last], text...)
+	s.ends = append(s.ends, uint32(last)<<blockShift|uint32(len(s.blocks[last])))
+	return len(s.blocks) <= maxSharedBytes/blockBytes && len(s.ends) <= maxSharedItems
 }
 
 // openWorkbook opens what is read of a workbook before its sheets.
@@ -258,17 +278,13 @@ func (w *workbook) readStyles(ctx context.Context, name string) error {
 	}
 }
 
-// readShared reads the shared strings. Runs of rich text are joined, and the
-// phonetic runs that tell how a text is pronounced are left out.
+// readShared reads the shared strings.
 func (w *workbook) readShared(ctx context.Context, name string) error {
-	p, err := w.open(ctx, name)
+	s, err := w.scan(ctx, name)
 	if err != nil {
 		return err
 	}
-	s := newScanner(p)
-	// The texts are shorter than the XML they stand in, so that nothing has to
-	// be moved while they come in; what is not written to takes no memory.
-	w.shared.data = make([]byte, 0, min(p.size, maxSharedBytes))
+	var value []byte
 	for {
 		t, err := s.next()
 		if err != nil || t == endOfMarkup {
@@ -277,11 +293,10 @@ func (w *workbook) readShared(ctx context.Context, name string) error {
 		if t != startTag || string(s.name) != "si" {
 			continue
 		}
-		if w.shared.data, err = s.richText(w.shared.data); err != nil {
+		if value, err = s.richText(value[:0]); err != nil {
 			return err
 		}
-		w.shared.ends = append(w.shared.ends, uint32(len(w.shared.data)))
-		if len(w.shared.data) > maxSharedBytes || len(w.shared.ends) > maxSharedItems {
+		if !w.shared.add(value) {
 			e := refused("has more than %d different texts or %d MiB of them", maxSharedItems, maxSharedBytes>>20)
 			e.Hint = "save the sheet as CSV and use connector csv"
 			return e
@@ -289,11 +304,30 @@ func (w *workbook) readShared(ctx context.Context, name string) error {
 	}
 }
 
-// richText appends the text of the element si or is that was just begun.
+// richText appends the text of the element si or is that was just begun. Runs
+// of rich text are joined, and the phonetic runs that tell how a text is
+// pronounced are left out.
 func (s *scanner) richText(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst, err := s.runs(dst)
+	if err != nil {
+		return nil, err
+	}
+	if len(dst)-start > maxText {
+		return nil, refused("has a text of more than %d KiB", maxText>>10)
+	}
+	if bytes.Contains(dst[start:], []byte("_x")) {
+		dst = append(dst[:start], appendXstring(nil, dst[start:])...)
+	}
+	return dst, nil
+}
+
+func (s *scanner) runs(dst []byte) ([]byte, error) {
+	if raw, ok := s.plainText(); ok {
+		return unescape(dst, raw)
+	}
 	start, outer, inText := len(dst), s.depth-1, 0
-	escaped := false
-	for s.depth > outer {
+	for s.depth > outer && len(dst)-start <= maxText {
 		t, err := s.next()
 		if err != nil {
 			return nil, err
@@ -306,19 +340,11 @@ func (s *scanner) richText(dst []byte) ([]byte, error) {
 		case t == endTag && s.depth < inText:
 			inText = 0
 		case t == text && inText > 0:
-			before := len(dst)
 			dst, err = s.appendText(dst)
-			escaped = escaped || err == nil && bytes.Contains(dst[before:], []byte("_x"))
 		}
 		if err != nil {
 			return nil, err
 		}
-		if len(dst)-start > maxText {
-			return nil, refused("has a text of more than %d KiB", maxText>>10)
-		}
-	}
-	if escaped {
-		dst = append(dst[:start], appendXstring(nil, dst[start:])...)
 	}
 	return dst, nil
 }
@@ -357,9 +383,4 @@ func (w *workbook) selectSheets(pattern string, hidden bool) ([]sheet, error) {
 		}
 	}
 	return found, nil
-}
-
-// resource is the place of a workbook as a whole.
-func resource(f connectors.File) connectors.Place {
-	return connectors.Place{Resource: f.Name}
 }

@@ -41,14 +41,12 @@ func begin(t *testing.T, j *journal.Journal, id string) {
 	}
 }
 
-func text(s string) *string { return &s }
-
 // parked makes a parked row of acme.csv with a finding for each rule.
 func parked(run string, row int64, rules ...string) *journal.Row {
 	r := &journal.Row{
 		Run: run, Pipeline: "acme", Entity: "product", Status: journal.OpenRow, Key: "A-1",
 		Place: connectors.Place{Resource: "acme.csv", Row: row},
-		Cells: journal.Cells{Names: []string{"Nr", `EAN "neu",`}, Values: []*string{text("A-1"), nil}, Whole: true},
+		Cells: journal.Cells{Names: []string{"Nr", `EAN "neu",`}, Values: []*string{new("A-1"), nil}, Whole: true},
 	}
 	for _, rule := range rules {
 		r.Findings = append(r.Findings, journal.Finding{

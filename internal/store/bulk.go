@@ -10,7 +10,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// maxStatements bounds the statements that a connection keeps prepared.
+// maxStatements bounds the statements that stay prepared from one transaction
+// to the next.
 const maxStatements = 64
 
 // A Conn is the connection that writes, without database/sql in between, which
@@ -62,6 +63,9 @@ func (db *DB) connOf(raw *sqlite3.SQLiteConn) *Conn {
 		}
 		db.conn = &Conn{raw: raw, statements: map[string]*Stmt{}}
 	}
+	if len(db.conn.statements) > maxStatements {
+		db.conn.closeStatements() // cheaper than keeping track of their use, and seldom reached
+	}
 	return db.conn
 }
 
@@ -72,13 +76,10 @@ func (c *Conn) Run(query string, args ...driver.Value) error {
 }
 
 // Prepare returns the statement of the query, prepared now or before. It is
-// the connection's own and needs no closing.
+// the connection's own, holds for the transaction and needs no closing.
 func (c *Conn) Prepare(query string) (*Stmt, error) {
 	if s := c.statements[query]; s != nil {
 		return s, nil
-	}
-	if len(c.statements) >= maxStatements {
-		c.closeStatements() // cheaper than keeping track of their use, and seldom reached
 	}
 	prepared, err := c.raw.Prepare(query)
 	if err != nil {
@@ -188,4 +189,15 @@ func (c *Conn) Value(query string, args ...driver.Value) (driver.Value, error) {
 		return nil, fmt.Errorf("%s: %w", query, err)
 	}
 	return row[0], nil
+}
+
+// BrokenConstraint returns what the database says about a row that breaks one
+// of its constraints, and false for any other error. Such an error undoes the
+// statement alone; the transaction goes on.
+func BrokenConstraint(err error) (message string, ok bool) {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	if !ok || e.Code != sqlite3.ErrConstraint {
+		return "", false
+	}
+	return e.Error(), true
 }

@@ -21,6 +21,10 @@ func urlFault(text string) string {
 	if isPlainURL(text) {
 		return ""
 	}
+	return anyURLFault(text)
+}
+
+func anyURLFault(text string) string {
 	for _, c := range text {
 		switch {
 		case unicode.IsSpace(c):
@@ -123,6 +127,10 @@ func emailFault(text string) string {
 	if isPlainEmail(text) {
 		return ""
 	}
+	return anyEmailFault(text)
+}
+
+func anyEmailFault(text string) string {
 	if strings.ContainsAny(text, "<>") {
 		return "must be the address alone, without a name beside it"
 	}

@@ -71,7 +71,7 @@ func BenchmarkProducts(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				check(b, rules.Start(&everything{}), batches)
+				checkAll(b, rules.Start(&everything{}), batches)
 			}
 			perRow(b, benchRows*len(batches))
 			b.ReportMetric(float64(len(rules.rules)), "rules")
@@ -79,7 +79,7 @@ func BenchmarkProducts(b *testing.B) {
 	}
 }
 
-func check(b *testing.B, c *Check, batches []*schemas.Batch) {
+func checkAll(b *testing.B, c *Check, batches []*schemas.Batch) {
 	for i, one := range batches {
 		found, err := c.Batch(b.Context(), one, func(row int) int64 { return int64(i*benchRows + row + 2) })
 		if err != nil || len(found) > 0 {
@@ -126,7 +126,7 @@ func BenchmarkRules(b *testing.B) {
 				if rules.rules[0].unique != nil {
 					c = rules.Start(&everything{})
 				}
-				check(b, c, batches)
+				checkAll(b, c, batches)
 			}
 			perRow(b, benchRows)
 		})
@@ -142,7 +142,7 @@ func BenchmarkKeySet(b *testing.B) {
 		for i := range keys {
 			hash := hashInt(int64(i))
 			if _, ok := s.find(hash); !ok {
-				s.add(hash, uint32(i))
+				s.add(hash, rowPlace{row: uint32(i)})
 			}
 		}
 		bytes = float64(s.bytes()) / keys
@@ -150,12 +150,4 @@ func BenchmarkKeySet(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*keys), "ns/key")
 	b.ReportMetric(bytes, "B/key")
 	b.ReportMetric(0, "ns/op")
-}
-
-func (s *keySet) bytes() int {
-	n := 0
-	for i := range s.shards {
-		n += 12 * len(s.shards[i].hashes)
-	}
-	return n
 }

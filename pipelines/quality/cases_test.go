@@ -136,6 +136,13 @@ func (x *target) Holders(_ context.Context, _, field string, values []string) ([
 	return holders, x.err
 }
 
+// mute is a target that answers nothing.
+type mute struct{}
+
+func (mute) Known(context.Context, string, []string) ([]bool, error) { return nil, nil }
+
+func (mute) Holders(context.Context, string, string, []string) ([]string, error) { return nil, nil }
+
 func entity(tb testing.TB, name string) *schemas.Entity {
 	tb.Helper()
 	e, err := schemas.Default().Entity(name)

@@ -29,9 +29,18 @@ type Check struct {
 	judges     []judge // by rule, nil for those below
 	uniques    []*uniqueCheck
 	references []*referenceCheck
+	files      []string
 
 	// rows is reused from batch to batch.
 	rows, kept []int32
+}
+
+// From names the file that the following batches are of. It is needed only
+// where a run has several: row 17 of another file is then named with it.
+func (c *Check) From(file string) {
+	if len(c.files) == 0 || c.files[len(c.files)-1] != file {
+		c.files = append(c.files, file)
+	}
 }
 
 // A judge is one rule in one run.
@@ -110,11 +119,12 @@ func (c *Check) Batch(ctx context.Context, b *schemas.Batch, rowNumber func(row 
 		}
 	}
 	c.settle(found)
+	o := origin{rowNumber, c.files}
 	for _, u := range c.uniques {
-		u.report(found, b, rowNumber)
+		u.report(found, b, o)
 	}
 	for _, u := range c.uniques {
-		u.keep(c.rows, found.rejected, rowNumber)
+		u.keep(c.rows, found.rejected, o)
 	}
 	return found.sorted(), nil
 }

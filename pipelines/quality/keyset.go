@@ -11,9 +11,9 @@ const (
 )
 
 // A keySet holds the keys of the rows of a run, each as a 64-bit hash with the
-// number of its row: 12 bytes a key, 15 to 20 with the slack of the table. Of
-// n different keys two have the same hash with a probability of n²/2⁶⁵, which
-// is one in 37 million for a million rows.
+// number of its row: 12 bytes a key, 15 to 20 with the slack of the table; a
+// byte more once a second file begins. Of n different keys two have the same
+// hash with a probability of n²/2⁶⁵: one in 37 million for a million rows.
 //
 // The table is cut in shards by the first bits of the hash, so that it grows a
 // 64th at a time: no row waits for all keys to move, and only a 64th of them
@@ -27,17 +27,24 @@ type keySet struct {
 type shard struct {
 	hashes []uint64 // 0 is a free slot
 	rows   []uint32
+	files  []uint8 // nil while all rows are of file 0
 	count  int
 }
 
-// find returns the row number that was added with a hash.
-func (s *keySet) find(hash uint64) (uint32, bool) {
+// A rowPlace says which row it was that had a key first.
+type rowPlace struct {
+	row  uint32
+	file uint8
+}
+
+// find returns the place that was added with a hash.
+func (s *keySet) find(hash uint64) (rowPlace, bool) {
 	return s.shards[hash>>(64-shardBits)].find(hash)
 }
 
 // add notes a hash that is neither 0 nor in the set.
-func (s *keySet) add(hash uint64, row uint32) {
-	s.shards[hash>>(64-shardBits)].add(hash, row)
+func (s *keySet) add(hash uint64, at rowPlace) {
+	s.shards[hash>>(64-shardBits)].add(hash, at)
 }
 
 // reset empties the set and keeps its memory.
@@ -55,37 +62,47 @@ func (s *shard) slot(hash uint64) int {
 	return int(high)
 }
 
-func (s *shard) find(hash uint64) (uint32, bool) {
+func (s *shard) find(hash uint64) (at rowPlace, found bool) {
 	if s.count == 0 {
-		return 0, false
+		return at, false
 	}
 	for i := s.slot(hash); s.hashes[i] != 0; {
 		if s.hashes[i] == hash {
-			return s.rows[i], true
+			at.row = s.rows[i]
+			if s.files != nil {
+				at.file = s.files[i]
+			}
+			return at, true
 		}
 		if i++; i == len(s.hashes) {
 			i = 0
 		}
 	}
-	return 0, false
+	return at, false
 }
 
-func (s *shard) add(hash uint64, row uint32) {
+func (s *shard) add(hash uint64, at rowPlace) {
 	if s.count >= len(s.hashes)*4/5 {
 		s.grow()
 	}
-	s.insert(hash, row)
+	if at.file > 0 && s.files == nil {
+		s.files = make([]uint8, len(s.hashes))
+	}
+	s.insert(hash, at)
 	s.count++
 }
 
-func (s *shard) insert(hash uint64, row uint32) {
+func (s *shard) insert(hash uint64, at rowPlace) {
 	i := s.slot(hash)
 	for s.hashes[i] != 0 {
 		if i++; i == len(s.hashes) {
 			i = 0
 		}
 	}
-	s.hashes[i], s.rows[i] = hash, row
+	s.hashes[i], s.rows[i] = hash, at.row
+	if s.files != nil {
+		s.files[i] = at.file
+	}
 }
 
 // grow adds a third to a large table, so that it is filled to three fifths at
@@ -98,9 +115,17 @@ func (s *shard) grow() {
 	}
 	old := *s
 	s.hashes, s.rows = make([]uint64, slots), make([]uint32, slots)
+	if old.files != nil {
+		s.files = make([]uint8, slots)
+	}
 	for i, hash := range old.hashes {
-		if hash != 0 {
-			s.insert(hash, old.rows[i])
+		if hash == 0 {
+			continue
 		}
+		at := rowPlace{row: old.rows[i]}
+		if old.files != nil {
+			at.file = old.files[i]
+		}
+		s.insert(hash, at)
 	}
 }

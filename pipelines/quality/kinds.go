@@ -64,8 +64,10 @@ func kinds() []*kind {
 			Kind: Kind{
 				Name: "range", Doc: "the number, date or time lies within bounds", Example: "{ range: weight, above: 0, max: 500 }",
 				Parameters: []Parameter{
-					{Name: "min", Doc: "the least value allowed"}, {Name: "max", Doc: "the greatest value allowed"},
-					{Name: "above", Doc: "a bound that itself is too small"}, {Name: "below", Doc: "a bound that itself is too large"},
+					{Name: "min", Doc: "the least value allowed"},
+					{Name: "max", Doc: "the greatest value allowed"},
+					{Name: "above", Doc: "a bound that itself is too small"},
+					{Name: "below", Doc: "a bound that itself is too large"},
 				},
 			},
 			fits: isOrdered, needs: "a number, a date or a time", build: buildRange,

@@ -222,10 +222,8 @@ func buildOneOf(c *compiler, s *spec, r *rule) {
 		}
 		// Few values are compared faster than looked up.
 		return func(text string) string {
-			for _, value := range values {
-				if value == text {
-					return ""
-				}
+			if slices.Contains(values, text) {
+				return ""
 			}
 			return test(text)
 		}

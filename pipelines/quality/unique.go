@@ -106,7 +106,7 @@ type uniqueCheck struct {
 
 	// These are of the batch that is being checked.
 	hashes   []uint64 // by row; 0: nothing to compare
-	earlier  []uint32 // by row: the number of the like row of an earlier batch, or 0
+	earlier  []bool   // by row: an earlier batch has the like
 	here     keySet   // the rows that passed so far
 	repeated []repeat
 }
@@ -124,7 +124,7 @@ func (u *uniqueCheck) look(ctx context.Context, refs References, v *view) error 
 	}
 	for _, row := range v.rows {
 		if hash := u.hashes[row]; hash != 0 {
-			u.earlier[row], _ = u.seen.find(hash)
+			u.earlier[row] = u.hasSeen(hash)
 		}
 	}
 	if u.rule.unique.against && refs != nil {
@@ -134,7 +134,7 @@ func (u *uniqueCheck) look(ctx context.Context, refs References, v *view) error 
 }
 
 // emptied returns n zeros, in the memory of s where that is enough.
-func emptied[T uint64 | uint32](s []T, n int) []T {
+func emptied[T uint64 | bool](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
 	}
@@ -157,7 +157,7 @@ func hashColumn(hashes []uint64, column arrow.Array, rows []int32, null uint64, 
 		case first || hash == 0:
 			hashes[row] = hash
 		case hashes[row] != 0:
-			hashes[row] = max(mix(hashes[row]+hash), 1)
+			hashes[row] = max(mix(mix(hashes[row])+hash), 1) // the first mix makes the order count
 		}
 	}
 }
@@ -219,12 +219,12 @@ func (u *uniqueCheck) taken(row int32) bool {
 		return false
 	}
 	like := repeat{row: row, first: -1}
-	if u.earlier[row] == 0 {
+	if !u.earlier[row] {
 		first, ok := u.here.find(hash)
 		if !ok {
 			return false
 		}
-		like.first = int32(first)
+		like.first = int32(first.row)
 	}
 	u.repeated = append(u.repeated, like)
 	return u.rule.Severity == schemas.Reject
@@ -233,7 +233,7 @@ func (u *uniqueCheck) taken(row int32) bool {
 // take notes what a row that passed has.
 func (u *uniqueCheck) take(row int32) {
 	hash := u.hashes[row]
-	if hash == 0 || u.earlier[row] != 0 {
+	if hash == 0 || u.earlier[row] {
 		return
 	}
 	if u.rule.Severity == schemas.Warn {
@@ -241,7 +241,7 @@ func (u *uniqueCheck) take(row int32) {
 			return
 		}
 	}
-	u.here.add(hash, uint32(row))
+	u.here.add(hash, rowPlace{row: uint32(row)})
 }
 
 // holds reports whether a row of the run that passed so far has the hash.
@@ -257,26 +257,18 @@ func (u *uniqueCheck) hasSeen(hash uint64) bool {
 }
 
 // report adds what the last decision found.
-func (u *uniqueCheck) report(found *findings, b *schemas.Batch, rowNumber func(int) int64) {
+func (u *uniqueCheck) report(found *findings, b *schemas.Batch, o origin) {
 	for _, one := range u.repeated {
-		number := u.earlier[one.row]
-		if one.first >= 0 {
-			number = storedNumber(rowNumber(int(one.first)))
+		like := o.place(one.first)
+		if one.first < 0 {
+			like, _ = u.seen.find(u.hashes[one.row])
 		}
-		u.blame(found, b, one.row, number)
+		message := "is the same as in " + o.name(like)
+		if fields := u.rule.Fields; len(fields) > 1 {
+			message = "has the same " + listed(fields) + " as " + o.name(like)
+		}
+		found.add(u.rule, one.row, u.text(b, one.row), message)
 	}
-}
-
-func (u *uniqueCheck) blame(found *findings, b *schemas.Batch, row int32, number uint32) {
-	like := fmt.Sprintf("row %d", number)
-	if number == math.MaxUint32 {
-		like = "an earlier row"
-	}
-	value, message := u.text(b, row), "is the same as in "+like
-	if len(u.rule.Fields) > 1 {
-		message = "has the same " + listed(u.rule.Fields) + " as " + like
-	}
-	found.add(u.rule, row, value, message)
 }
 
 // text returns what a row has in the columns of the rule.
@@ -291,23 +283,49 @@ func (u *uniqueCheck) text(b *schemas.Batch, row int32) string {
 }
 
 // keep notes for later batches what the rows that passed have.
-func (u *uniqueCheck) keep(rows []int32, rejected []bool, rowNumber func(int) int64) {
+func (u *uniqueCheck) keep(rows []int32, rejected []bool, o origin) {
 	for _, row := range rows {
 		hash := u.hashes[row]
-		if hash == 0 || rejected[row] || u.earlier[row] != 0 {
+		if hash == 0 || rejected[row] || u.earlier[row] {
 			continue
 		}
-		if u.rule.Severity == schemas.Warn {
-			if _, ok := u.seen.find(hash); ok {
-				continue
-			}
+		if u.rule.Severity == schemas.Warn && u.hasSeen(hash) {
+			continue
 		}
-		u.seen.add(hash, storedNumber(rowNumber(int(row))))
+		u.seen.add(hash, o.place(row))
 	}
 }
 
-// storedNumber fits the number of a row in four bytes. The greatest stands for
-// all that do not fit.
-func storedNumber(number int64) uint32 {
-	return uint32(min(max(number, 1), math.MaxUint32))
+// An origin says where the rows of a batch came from.
+type origin struct {
+	number func(row int) int64
+	files  []string // of the run up to now; the last is that of the batch
+}
+
+// place fits the number of a row in four bytes, and its file in one. The
+// greatest of each stands for all that do not fit.
+func (o origin) place(row int32) rowPlace {
+	if row < 0 {
+		return rowPlace{}
+	}
+	return rowPlace{
+		row:  uint32(min(max(o.number(int(row)), 1), math.MaxUint32)),
+		file: uint8(min(max(len(o.files)-1, 0), math.MaxUint8)),
+	}
+}
+
+// name names a row for a message about a row of the batch.
+func (o origin) name(at rowPlace) string {
+	name := fmt.Sprintf("row %d", at.row)
+	if at.row == math.MaxUint32 {
+		name = "an earlier row"
+	}
+	switch last := len(o.files) - 1; {
+	case int(at.file) == last || last < 0:
+		return name
+	case at.file == math.MaxUint8:
+		return name + " of this file or one before"
+	default:
+		return name + " of " + o.files[at.file]
+	}
 }

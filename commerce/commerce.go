@@ -1,0 +1,11 @@
+// Package commerce holds the words that the services share. Each service is a
+// folder below: it owns its database, its events and its HTTP, and knows no
+// other service.
+//
+//	catalog    products and categories
+//	pricing    price lists and prices
+//	inventory  warehouses and stock levels
+package commerce
+
+// A SKU is our article number of a product.
+type SKU string

@@ -1,0 +1,136 @@
+package upsert
+
+import (
+	"database/sql/driver"
+	"time"
+
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+// keysPerEvent bounds an event: a batch has as many as its keys need.
+const keysPerEvent = 500
+
+// events gathers the keys that a batch has changed and deleted, and writes
+// them to the outbox in the transaction of the batch. A key is a JSON string,
+// or an array of strings where it has several parts.
+type events struct {
+	batch   string
+	now     int64
+	changed event
+	deleted event
+}
+
+type event struct {
+	name string
+	keys []byte
+	n    int
+}
+
+func newEvents(t *table, service string, id schemas.BatchID, now int64) *events {
+	prefix := service + "." + t.Entity.Name
+	return &events{
+		batch: id.String(), now: now,
+		changed: event{name: prefix + ".changed.v1"},
+		deleted: event{name: prefix + ".deleted.v1"},
+	}
+}
+
+func (e *events) add(c *store.Conn, p *pass, row int, deleted bool) error {
+	to := &e.changed
+	if deleted {
+		to = &e.deleted
+	}
+	separator := byte(',')
+	if to.n == 0 {
+		separator = '['
+	}
+	to.keys = p.appendKey(append(to.keys, separator), row)
+	if to.n++; to.n < keysPerEvent {
+		return nil
+	}
+	return e.write(c, to)
+}
+
+// flush writes what is left.
+func (e *events) flush(c *store.Conn) error {
+	if err := e.write(c, &e.changed); err != nil {
+		return err
+	}
+	return e.write(c, &e.deleted)
+}
+
+func (e *events) write(c *store.Conn, ev *event) error {
+	if ev.n == 0 {
+		return nil
+	}
+	err := c.Run(`INSERT INTO outbox (type, batch, keys, created_at) VALUES (?, ?, ?, ?)`,
+		ev.name, e.batch, string(append(ev.keys, ']')), e.now)
+	ev.keys, ev.n = ev.keys[:0], 0
+	return err
+}
+
+// fillKey sets the arguments of the statements that find a row by its key, and
+// rejects a row that lacks a part of it.
+func (p *pass) fillKey(row int) bool {
+	for j, k := range p.t.key {
+		v := p.keyValue(k, row)
+		if v == nil {
+			p.reject(row, p.fieldOf(k), "required_at_creation", requiredMessage(true))
+			return false
+		}
+		p.keyArgs[j].Value = v
+	}
+	return true
+}
+
+// keyValue returns one part of the key of a row.
+func (p *pass) keyValue(k, row int) driver.Value {
+	var v driver.Value
+	if in := p.inputs[k]; len(in) > 0 {
+		v = in[0].value(row)
+	}
+	return orDefault(v, p.t.columns[k].fallback)
+}
+
+// keyText returns the key of a row as one text, for sets of keys.
+func (p *pass) keyText(row int) string {
+	if len(p.t.key) == 1 {
+		s, _ := p.keyValue(p.t.key[0], row).(string)
+		return s
+	}
+	return string(p.appendKey(nil, row))
+}
+
+// appendKey appends the key of a row as an event has it.
+func (p *pass) appendKey(b []byte, row int) []byte {
+	if len(p.t.key) == 1 {
+		return appendKeyPart(b, p.t.columns[p.t.key[0]].field, p.keyValue(p.t.key[0], row))
+	}
+	for j, k := range p.t.key {
+		separator := byte(',')
+		if j == 0 {
+			separator = '['
+		}
+		b = appendKeyPart(append(b, separator), p.t.columns[k].field, p.keyValue(k, row))
+	}
+	return append(b, ']')
+}
+
+func appendKeyPart(b []byte, f *schemas.Field, v driver.Value) []byte {
+	n, number := v.(int64)
+	if !number {
+		s, _ := v.(string)
+		return appendString(b, s)
+	}
+	b = append(b, '"')
+	switch f.Type {
+	case schemas.Timestamp:
+		b = time.UnixMicro(n).UTC().AppendFormat(b, time.RFC3339Nano)
+	case schemas.DecimalType, schemas.Money, schemas.Quantity:
+		b = schemas.Decimal(n).Append(b)
+	default:
+		b = schemas.Decimal(n * 1_000_000).Append(b)
+	}
+	return append(b, '"')
+}

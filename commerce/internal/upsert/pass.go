@@ -1,0 +1,546 @@
+package upsert
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+// A Kind says what a change does to a row of a table.
+type Kind string
+
+// The kinds of change.
+const (
+	Create Kind = "create"
+	Update Kind = "update"
+	Delete Kind = "delete"
+)
+
+// A Change is what one row of a batch is about to do. It is valid until the
+// Judge returns.
+type Change struct {
+	Kind     Kind
+	Old, New []driver.Value // the row by [Position]: Old is nil at Create, New is nil at Delete
+}
+
+// A Refusal says why a change may not be.
+type Refusal struct {
+	Field, Rule, Message string
+
+	// Later marks a refusal that another row of the same batch may lift: the
+	// change is tried again when the others are done.
+	Later bool
+}
+
+// A Judge returns why the change may not be, or nil where it may.
+type Judge func(*Change) (*Refusal, error)
+
+// rowsPerLook is how many rows pass between two looks at the context.
+const rowsPerLook = 256
+
+// A pass is one batch on its way into its table.
+type pass struct {
+	*shape
+	conn    *store.Conn
+	batch   *schemas.Batch
+	hashes  []uint64
+	judge   Judge
+	create  *store.Stmt
+	seq     int64
+	outcome schemas.Outcome
+	events  *events
+	ids     []Range
+
+	// The rows whose keys the table held when it was asked, with the hashes of
+	// those; touched are the keys that rows before this one have changed since.
+	asked   bool
+	known   map[int]int64
+	touched map[string]bool
+	found   int // rows whose key was there
+
+	// later are the rows to try again, and waiting their keys: rows of the same
+	// key keep their order.
+	later   []int
+	waiting map[string]bool
+
+	keyArgs []driver.NamedValue
+	old     []driver.Value // id, row_hash, columns
+	merged  []driver.Value
+	update  []driver.NamedValue
+}
+
+// pass takes a batch through its table, in the transaction of the connection.
+func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
+	t, err := e.table(b.Entity.Name)
+	if err != nil {
+		return schemas.Outcome{}, err
+	}
+	p, err := newPass(c, t, b)
+	if err != nil {
+		return schemas.Outcome{}, err
+	}
+	last, err := c.Value(`SELECT value FROM change_sequence`)
+	if err != nil {
+		return schemas.Outcome{}, err
+	}
+	p.seq, _ = last.(int64)
+	p.seq++
+	p.events = newEvents(t, e.service, id, e.clock().UnixMicro())
+	if err := p.rows(ctx); err != nil {
+		return schemas.Outcome{}, err
+	}
+	if p.outcome.Applied > 0 {
+		if err := c.Run(`UPDATE change_sequence SET value = ?`, p.seq); err != nil {
+			return schemas.Outcome{}, err
+		}
+		if err := p.events.flush(c); err != nil {
+			return schemas.Outcome{}, err
+		}
+		if t.Changed != nil {
+			if err := t.Changed(c, p.ids); err != nil {
+				return schemas.Outcome{}, err
+			}
+		}
+	}
+	// A first load finds nothing, and need not ask before every batch.
+	t.insertFirst = p.found*20 < b.Count()
+	slices.SortStableFunc(p.outcome.Rejected, func(a, b schemas.Rejection) int { return cmp.Compare(a.Row, b.Row) })
+	return p.outcome, nil
+}
+
+func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
+	s, err := newShape(t, b)
+	if err != nil {
+		return nil, err
+	}
+	p := &pass{
+		shape: s, conn: c, batch: b, hashes: b.Hashes(),
+		touched: map[string]bool{}, waiting: map[string]bool{},
+		keyArgs: store.Args(len(t.key)), old: make([]driver.Value, len(t.columns)+2),
+		merged: make([]driver.Value, len(t.columns)), update: store.Args(len(t.columns) + 2),
+	}
+	if p.create, err = c.Prepare(s.insert); err != nil {
+		return nil, err
+	}
+	if t.Judge != nil {
+		if p.judge, err = t.Judge(c); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// rows takes every selected row, in order.
+func (p *pass) rows(ctx context.Context) error {
+	var err error
+	done := 0
+	p.batch.Each(func(row int) bool {
+		if done%rowsPerLook == 0 {
+			if err = ctx.Err(); err == nil {
+				err = p.askIfWorth(row, done)
+			}
+			if err != nil {
+				return false
+			}
+		}
+		done++
+		err = p.row(row)
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.retry(ctx)
+}
+
+// askIfWorth asks for the keys of all rows from this one on, unless most of
+// the rows so far were new.
+func (p *pass) askIfWorth(row, done int) error {
+	if p.asked || p.t.insertFirst && p.found*8 <= done {
+		return nil
+	}
+	p.asked = true
+	if p.t.probeSQL == "" {
+		return nil
+	}
+	return p.ask(row)
+}
+
+// ask reads which keys the table holds, with the hashes of their rows.
+func (p *pass) ask(from int) error {
+	in := p.inputs[p.t.key[0]]
+	if len(in) == 0 || in[0].text == nil {
+		return nil
+	}
+	var rows []int
+	list := []byte{'['}
+	p.batch.Each(func(row int) bool {
+		if row < from || in[0].rows.IsNull(row) {
+			return true
+		}
+		// A NUL ends a text of JSON early. A row left out is tried as a new one.
+		if key := in[0].text.Value(row); strings.IndexByte(key, 0) < 0 {
+			if len(rows) > 0 {
+				list = append(list, ',')
+			}
+			list = appendString(list, key)
+			rows = append(rows, row)
+		}
+		return true
+	})
+	answer, err := p.conn.Text(p.t.probeSQL, string(append(list, ']')))
+	if err != nil {
+		return err
+	}
+	p.known = make(map[int]int64, strings.Count(answer, "\n")+1)
+	for line := range strings.Lines(answer) {
+		place, hash, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		i, err := strconv.Atoi(place)
+		if err != nil || i >= len(rows) {
+			return fmt.Errorf("answer %q about %d keys", line, len(rows))
+		}
+		if p.known[rows[i]], err = strconv.ParseInt(hash, 10, 64); err != nil {
+			return fmt.Errorf("answer %q about %d keys", line, len(rows))
+		}
+	}
+	return nil
+}
+
+// row takes one row.
+func (p *pass) row(row int) error {
+	if len(p.waiting) > 0 && p.waiting[p.keyText(row)] {
+		p.later = append(p.later, row)
+		return nil
+	}
+	switch {
+	case p.isDelete(row):
+		return p.deleteRow(row)
+	case p.known != nil:
+		hash, there := p.known[row]
+		if !there {
+			return p.createRow(row)
+		}
+		if len(p.touched) > 0 && p.touched[p.keyText(row)] {
+			return p.changeRow(row)
+		}
+		p.found++
+		if hash == int64(p.hashes[row]) {
+			p.outcome.Unchanged++
+			return nil
+		}
+		return p.changeRow(row)
+	case p.asked:
+		return p.compareRow(row)
+	default:
+		return p.createRow(row)
+	}
+}
+
+// compareRow asks for the hash of one row, where the key has several parts and
+// one question for all of them would be slower.
+func (p *pass) compareRow(row int) error {
+	if !p.fillKey(row) {
+		return nil
+	}
+	hash, err := p.conn.Prepare(p.t.hashSQL)
+	if err != nil {
+		return err
+	}
+	there, err := hash.Row(p.keyArgs, p.old[:1])
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return p.createRow(row)
+	}
+	p.found++
+	if p.old[0] == int64(p.hashes[row]) {
+		p.outcome.Unchanged++
+		return nil
+	}
+	return p.changeRow(row)
+}
+
+// createRow inserts a row, or changes it where its key turns out to be taken:
+// by a row before it in the batch, or by one that nobody asked for.
+func (p *pass) createRow(row int) error {
+	p.fill(row)
+	for i := range p.t.columns {
+		if p.values[i] == nil && p.t.columns[i].field.Required {
+			return p.lacking(row, i)
+		}
+	}
+	if refused, err := p.judged(row, Change{Kind: Create, New: p.values}); err != nil || refused {
+		return err
+	}
+	for j, i := range p.varying {
+		p.args[j].Value = p.values[i]
+	}
+	p.args[len(p.varying)].Value = int64(p.hashes[row])
+	p.args[len(p.varying)+1].Value = p.seq
+	changed, id, err := p.create.Exec(p.args)
+	switch {
+	case err != nil:
+		return p.failed(row, err)
+	case changed == 0:
+		there, err := p.changeThere(row)
+		if err == nil && !there {
+			err = fmt.Errorf("row %d: its key is taken and cannot be found", row)
+		}
+		return err
+	}
+	return p.applied(row, id, false)
+}
+
+// lacking takes a row that lacks a field which a new row needs: where its key
+// is there, it is an update, which needs the key alone.
+func (p *pass) lacking(row, column int) error {
+	field := p.t.columns[column].field
+	if !field.Key {
+		if there, err := p.changeThere(row); there || err != nil {
+			return err
+		}
+	}
+	p.reject(row, p.fieldOf(column), "required_at_creation", requiredMessage(field.Key))
+	return nil
+}
+
+func requiredMessage(key bool) string {
+	if key {
+		return "is missing: it is part of the key"
+	}
+	return "is missing: a new row needs it"
+}
+
+// changeRow merges a row into the one that has its key, or creates it where a
+// row before it has deleted that.
+func (p *pass) changeRow(row int) error {
+	there, err := p.changeThere(row)
+	if there || err != nil {
+		return err
+	}
+	return p.createRow(row)
+}
+
+// changeThere merges a row into the one that has its key, if any.
+func (p *pass) changeThere(row int) (there bool, err error) {
+	if !p.fillKey(row) {
+		return true, nil // rejected
+	}
+	if there, err := p.readOld(); !there || err != nil {
+		return false, err
+	}
+	if !p.asked {
+		p.found++
+	}
+	old := p.old[2:]
+	if p.old[1] == int64(p.hashes[row]) {
+		p.outcome.Unchanged++
+		return true, nil
+	}
+	changed, rejected, err := p.mergeRow(row, old)
+	if err != nil || rejected {
+		return true, err
+	}
+	if !changed {
+		p.outcome.Unchanged++
+		return true, nil
+	}
+	if refused, err := p.judged(row, Change{Kind: Update, Old: old, New: p.merged}); err != nil || refused {
+		return true, err
+	}
+	return true, p.writeMerged(row)
+}
+
+// writeMerged updates the row that was read last to what it was merged to.
+func (p *pass) writeMerged(row int) error {
+	p.update[0].Value, p.update[1].Value = int64(p.hashes[row]), p.seq
+	n := 2
+	for i := range p.t.columns {
+		if !p.t.columns[i].field.Key {
+			p.update[n].Value = p.merged[i]
+			n++
+		}
+	}
+	for _, k := range p.t.key {
+		p.update[n].Value = p.merged[k]
+		n++
+	}
+	s, err := p.conn.Prepare(p.t.updateSQL)
+	if err != nil {
+		return err
+	}
+	if _, _, err := s.Exec(p.update); err != nil {
+		return p.failed(row, err)
+	}
+	id, _ := p.old[0].(int64)
+	return p.applied(row, id, false)
+}
+
+// mergeRow sets merged to the stored row with what the batch sends: absent
+// fields stay, nulls clear, or take the default where there is one.
+func (p *pass) mergeRow(row int, old []driver.Value) (changed, rejected bool, err error) {
+	copy(p.merged, old)
+	for i := range p.t.columns {
+		c, inputs := &p.t.columns[i], p.inputs[i]
+		if len(inputs) == 0 || c.field.Key {
+			continue
+		}
+		if c.object {
+			if p.merged[i], err = p.merge(old[i], inputs, row); err != nil {
+				return false, false, err
+			}
+		} else if !inputs[0].isAbsent(row) {
+			p.merged[i] = orDefault(inputs[0].value(row), c.fallback)
+		}
+		if p.merged[i] == nil && c.field.Required {
+			p.reject(row, inputs[0].name, "required", "cannot be cleared: every row needs it")
+			return false, true, nil
+		}
+		changed = changed || p.merged[i] != old[i]
+	}
+	return changed, false, nil
+}
+
+// deleteRow deletes the row that has the key, if any.
+func (p *pass) deleteRow(row int) error {
+	if !p.fillKey(row) {
+		return nil
+	}
+	there, err := p.readOld()
+	if err != nil {
+		return err
+	}
+	if !there {
+		p.outcome.Unchanged++
+		return nil
+	}
+	p.found++
+	if refused, err := p.judged(row, Change{Kind: Delete, Old: p.old[2:]}); err != nil || refused {
+		return err
+	}
+	s, err := p.conn.Prepare(p.t.deleteSQL)
+	if err != nil {
+		return err
+	}
+	if _, _, err := s.Exec(p.keyArgs); err != nil {
+		return p.failed(row, err)
+	}
+	id, _ := p.old[0].(int64)
+	return p.applied(row, id, true)
+}
+
+// readOld reads the stored row whose key was filled in last.
+func (p *pass) readOld() (bool, error) {
+	s, err := p.conn.Prepare(p.t.readSQL)
+	if err != nil {
+		return false, err
+	}
+	return s.Row(p.keyArgs, p.old)
+}
+
+// applied counts a row that was written, and notes its event.
+func (p *pass) applied(row int, id int64, deleted bool) error {
+	p.outcome.Applied++
+	if p.t.hasID {
+		p.note(id)
+	}
+	if p.known != nil {
+		p.touched[p.keyText(row)] = true
+	}
+	return p.events.add(p.conn, p, row, deleted)
+}
+
+// note adds a row id to the runs of ids.
+func (p *pass) note(id int64) {
+	if n := len(p.ids); n > 0 {
+		last := &p.ids[n-1]
+		if id == last.Last+1 {
+			last.Last = id
+			return
+		}
+		if id >= last.First && id <= last.Last {
+			return
+		}
+	}
+	p.ids = append(p.ids, Range{id, id})
+}
+
+// judged reports whether the judge has refused the change, which then is a
+// rejection or is tried later.
+func (p *pass) judged(row int, ch Change) (bool, error) {
+	if p.judge == nil {
+		return false, nil
+	}
+	refusal, err := p.judge(&ch)
+	if err != nil || refusal == nil {
+		return false, err
+	}
+	if refusal.Later && p.waiting != nil {
+		p.waiting[p.keyText(row)] = true
+		p.later = append(p.later, row)
+		return true, nil
+	}
+	p.reject(row, refusal.Field, refusal.Rule, refusal.Message)
+	return true, nil
+}
+
+// retry takes the rows that waited for others, as long as that helps any.
+func (p *pass) retry(ctx context.Context) error {
+	for len(p.later) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows, done := p.later, p.outcome.Applied+p.outcome.Unchanged
+		p.later = nil
+		clear(p.waiting)
+		p.known = nil // what was asked is old by now
+		p.asked = true
+		for _, row := range rows {
+			if err := p.row(row); err != nil {
+				return err
+			}
+		}
+		if p.outcome.Applied+p.outcome.Unchanged == done {
+			p.waiting = nil // nobody waits any longer: what is refused now is rejected
+		}
+	}
+	return nil
+}
+
+// failed turns a constraint that a row breaks into its rejection: only that
+// statement was undone. Any other error ends the batch.
+func (p *pass) failed(row int, err error) error {
+	broken, ok := store.BrokenConstraint(err)
+	if !ok {
+		return fmt.Errorf("row %d: %w", row, err)
+	}
+	p.reject(row, "", "constraint", "breaks a rule of the database: "+broken)
+	return nil
+}
+
+func (p *pass) reject(row int, field, rule, message string) {
+	value := ""
+	if i := p.batch.Index(field); i >= 0 {
+		value, _ = p.batch.Text(i, row)
+	}
+	p.outcome.Rejected = append(p.outcome.Rejected, schemas.Rejection{
+		Row: row, Field: field, Rule: rule, Severity: schemas.Reject, Value: schemas.Shorten(value), Message: message,
+	})
+}
+
+// fieldOf returns the name under which the batch has a column, or the field's
+// where it has none.
+func (p *pass) fieldOf(column int) string {
+	if in := p.inputs[column]; len(in) > 0 {
+		return in[0].name
+	}
+	return p.t.columns[column].field.Name
+}

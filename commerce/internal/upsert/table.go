@@ -1,0 +1,136 @@
+package upsert
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+// A table is a Table with the statements that do not depend on the batch.
+type table struct {
+	Table
+	name    string
+	columns []column // in the order of the entity's fields
+	key     []int    // positions of the columns of the key
+	hasID   bool     // the row id has a name
+
+	hashSQL, readSQL, updateSQL, deleteSQL, probeSQL string
+
+	// insertFirst is set while batches bring almost only new keys: then it
+	// costs less to try an insert than to ask before. Only the function that
+	// holds the writing connection touches it.
+	insertFirst bool
+}
+
+// A column is one column of a table.
+type column struct {
+	field    *schemas.Field
+	name     string
+	object   bool // a JSON object whose members are columns of a batch
+	fallback any  // the default, as stored; nil where there is none
+}
+
+func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
+	t := &table{Table: decl, name: quoteName(decl.Entity.Name)}
+	fields := decl.Entity.Fields
+	for i := range fields {
+		f := &fields[i]
+		if f.Name == schemas.DeletedField {
+			continue
+		}
+		if i != len(t.columns) {
+			return nil, fmt.Errorf("%s stands before %s", schemas.DeletedField, f.Name)
+		}
+		fallback, err := storedDefault(f)
+		if err != nil {
+			return nil, fmt.Errorf("default of %s: %w", f.Name, err)
+		}
+		if f.Key {
+			t.key = append(t.key, i)
+		}
+		t.columns = append(t.columns, column{
+			field: f, name: quoteName(f.Name), object: f.Type == schemas.LocalisedText || f.Open, fallback: fallback,
+		})
+	}
+	if err := t.compare(ctx, db); err != nil {
+		return nil, err
+	}
+	t.compose()
+	return t, nil
+}
+
+// compare holds the columns that the database has against those that the
+// entity needs, so that a field without a column is found at the start and not
+// by the first batch that sends it.
+func (t *table) compare(ctx context.Context, db *store.DB) error {
+	has, err := store.Collect(ctx, db.Read(), func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
+		`SELECT name FROM pragma_table_info(?)`, t.Entity.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range t.columns {
+		if !slices.Contains(has, c.field.Name) {
+			return fmt.Errorf("has no column for the field %s", c.field.Name)
+		}
+	}
+	t.hasID = slices.Contains(has, "id")
+	return nil
+}
+
+// compose writes the statements out.
+func (t *table) compose() {
+	var keys, names, sets []string
+	for _, k := range t.key {
+		keys = append(keys, t.columns[k].name+" = ?")
+	}
+	for i, c := range t.columns {
+		names = append(names, c.name)
+		if !slices.Contains(t.key, i) {
+			sets = append(sets, c.name+" = ?")
+		}
+	}
+	id := "0"
+	if t.hasID {
+		id = "id"
+	}
+	where := " WHERE " + strings.Join(keys, " AND ")
+	t.hashSQL = "SELECT row_hash FROM " + t.name + where
+	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + " FROM " + t.name + where
+	t.updateSQL = "UPDATE " + t.name + " SET row_hash = ?, changed_seq = ?, " + strings.Join(sets, ", ") + where
+	t.deleteSQL = "DELETE FROM " + t.name + where
+	if len(t.key) == 1 {
+		// One answer for a whole batch: asking row by row costs a call into C for
+		// every step of every row.
+		t.probeSQL = "SELECT group_concat(j.key || ' ' || t.row_hash, char(10)) FROM json_each(?) j CROSS JOIN " +
+			t.name + " t ON t." + t.columns[t.key[0]].name + " = j.value"
+	}
+}
+
+// storedDefault returns the default of a field as its column stores it.
+func storedDefault(f *schemas.Field) (any, error) {
+	if f.Default == "" {
+		return nil, nil
+	}
+	switch f.Type {
+	case schemas.Integer:
+		return parseInteger(f.Default)
+	case schemas.DecimalType, schemas.Money, schemas.Quantity:
+		d, err := schemas.ParseDecimal(f.Default)
+		return int64(d), err
+	case schemas.Timestamp:
+		return parseTimestamp(f.Default)
+	case schemas.Boolean:
+		return boolInt(f.Default == "true"), nil
+	case schemas.Text, schemas.Identifier, schemas.Enum, schemas.Reference, schemas.Date, schemas.List, schemas.JSON:
+		return f.Default, nil
+	case schemas.LocalisedText:
+	}
+	return nil, fmt.Errorf("a field of type %s has no default", f.Type)
+}
+
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -1,0 +1,264 @@
+package examples
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crossdock/connectors"
+)
+
+// adventureWorks is where the data of that example lies, which is not part of
+// the project.
+const adventureWorks = "../../shared/data/adventureworks"
+
+var command string //nolint:gochecknoglobals // built once for all tests
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "crossdock-examples-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		command = filepath.Join(dir, "crossdock")
+		build := exec.Command("go", "build", "-tags", "sqlite_fts5", "-o", command, "../cmd/crossdock")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the command: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// A summary is what `run --json` prints of a run.
+type summary struct {
+	Pipeline  string `json:"pipeline"`
+	Read      int    `json:"read"`
+	Applied   int    `json:"applied"`
+	Unchanged int    `json:"unchanged"`
+	Rejected  int    `json:"rejected"`
+	Skipped   int    `json:"skipped"`
+	Warned    int    `json:"warned"`
+}
+
+// A finding is what `errors list --json` prints of a thing that is wrong.
+type finding struct {
+	Rule     string           `json:"rule"`
+	Severity string           `json:"severity"`
+	Origin   connectors.Place `json:"origin"`
+}
+
+// TestExamples runs every folder twice: what comes out is what its README
+// says, and the second time nothing changes.
+func TestExamples(t *testing.T) {
+	for _, folder := range folders(t) {
+		t.Run(folder, func(t *testing.T) {
+			skipWithoutData(t, folder)
+			data := t.TempDir()
+			counts := tableOf(t, folder, "pipeline")
+			want := summaries(t, folder, counts)
+			wantExit := exitOf(want)
+
+			got := runFolder(t, data, folder, wantExit)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("first run (-README +run):\n%s", diff)
+			}
+			if diff := cmp.Diff(placesOf(t, folder), findings(t, data)); diff != "" {
+				t.Errorf("findings (-README +run):\n%s", diff)
+			}
+			for i := range want {
+				want[i].Applied, want[i].Unchanged = 0, want[i].Applied
+			}
+			if diff := cmp.Diff(want, runFolder(t, data, folder, wantExit)); diff != "" {
+				t.Errorf("second run (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCatalogAlone runs the pipeline of the project's README by itself, in an
+// empty data folder.
+func TestCatalogAlone(t *testing.T) {
+	data := t.TempDir()
+	const file = "first-light/catalog.yaml"
+	for _, args := range [][]string{{"check", file}, {"preview", file, "--rows", "5"}} {
+		crossdock(t, data, 0, args...)
+	}
+	rows := tableOf(t, "first-light", "pipeline")
+	i := slices.IndexFunc(rows, func(row []string) bool { return row[0] == "catalog.yaml" })
+	want := summaries(t, "first-light", rows)[i]
+	if diff := cmp.Diff([]summary{want}, decodeLines[summary](t, crossdock(t, data, exitOf([]summary{want}), "run", file, "--json"))); diff != "" {
+		t.Errorf("catalog.yaml alone (-README +run):\n%s", diff)
+	}
+}
+
+func folders(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("*/README.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no example folders", err)
+	}
+	for i, path := range paths {
+		paths[i] = filepath.Dir(path)
+	}
+	return paths
+}
+
+func skipWithoutData(t *testing.T, folder string) {
+	t.Helper()
+	if _, err := os.Stat(adventureWorks); folder == "adventureworks" && err != nil {
+		t.Skip("the data of AdventureWorks is not beside the project:", err)
+	}
+}
+
+func runFolder(t *testing.T, data, folder string, wantExit int) []summary {
+	t.Helper()
+	return decodeLines[summary](t, crossdock(t, data, wantExit, "run", folder, "--json"))
+}
+
+// exitOf returns the exit code of runs that end so: 3 where rows were rejected.
+func exitOf(runs []summary) int {
+	if slices.ContainsFunc(runs, func(s summary) bool { return s.Rejected > 0 }) {
+		return 3
+	}
+	return 0
+}
+
+// crossdock runs the command and returns what it wrote to its output.
+func crossdock(t *testing.T, data string, wantExit int, args ...string) []byte {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), command, append(args, "--data", data)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	exit := 0
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		exit = e.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if exit != wantExit {
+		t.Fatalf("crossdock %s: exit %d, want %d\n%s%s", strings.Join(args, " "), exit, wantExit, stdout.Bytes(), stderr.Bytes())
+	}
+	return stdout.Bytes()
+}
+
+func decodeLines[T any](t *testing.T, text []byte) []T {
+	t.Helper()
+	var list []T
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for {
+		var one T
+		err := decoder.Decode(&one)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		list = append(list, one)
+	}
+}
+
+// findings returns all that the error queue holds, by place, rule and severity.
+func findings(t *testing.T, data string) []string {
+	t.Helper()
+	list := []string{}
+	for _, severity := range []string{"reject", "warn"} {
+		var found []finding
+		if err := json.Unmarshal(crossdock(t, data, 0, "errors", "list", "--severity", severity, "--json"), &found); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			list = append(list, strings.Join([]string{f.Origin.String(), f.Rule, f.Severity}, " "))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// placesOf returns the faults that the README of a folder lists.
+func placesOf(t *testing.T, folder string) []string {
+	t.Helper()
+	list := []string{}
+	for _, row := range tableOf(t, folder, "place") {
+		severity := "reject"
+		if rule, isWarning := strings.CutSuffix(row[1], ", warns"); isWarning {
+			row[1], severity = rule, "warn"
+		}
+		list = append(list, strings.Join([]string{row[0], row[1], severity}, " "))
+	}
+	slices.Sort(list)
+	return list
+}
+
+// summaries reads the counts that the README promises for each pipeline.
+func summaries(t *testing.T, folder string, rows [][]string) []summary {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*.yaml")
+	if err != nil || len(files) != len(rows) {
+		t.Fatalf("README lists %d pipelines, the folder holds %d: %v", len(rows), len(files), err)
+	}
+	list := make([]summary, len(rows))
+	for i, row := range rows {
+		if file := filepath.Base(files[i]); file != row[0] {
+			t.Fatalf("README lists %s where %s runs", row[0], file)
+		}
+		var n [5]int
+		for k := range n {
+			if n[k], err = strconv.Atoi(row[len(row)-len(n)+k]); err != nil {
+				t.Fatalf("README, %s: %v", row[0], err)
+			}
+		}
+		text, err := os.ReadFile(files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, name, _ := strings.Cut(string(text), "pipeline:")
+		name, _, _ = strings.Cut(name, "\n")
+		list[i] = summary{Pipeline: strings.TrimSpace(name), Read: n[0], Applied: n[1], Rejected: n[2], Skipped: n[3], Warned: n[4]}
+	}
+	return list
+}
+
+// tableOf returns the rows of the table in a folder's README whose first
+// column has the header given, without their backquotes; nil where there is none.
+func tableOf(t *testing.T, folder, header string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(folder + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| "+header+" |")
+	if !found {
+		return nil
+	}
+	var rows [][]string
+	for i, line := range strings.Split(table, "\n") {
+		if i < 2 {
+			continue // the rest of the header, and the line below it
+		}
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for k, cell := range cells {
+			cells[k] = strings.ReplaceAll(strings.TrimSpace(cell), "`", "")
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
