@@ -156,30 +156,33 @@ func decode(cfg reflect.Value, settings []Setting, values map[string]any) Settin
 // assign sets one field, or returns what is wrong with the value.
 func assign(field reflect.Value, s Setting, value any) string {
 	text, isText := value.(string)
+	if number, ok := value.(int64); ok && s.Kind == "text" { // header: 3 means what it says; what is no plain number comes as text
+		text, isText = strconv.FormatInt(number, 10), true
+	}
 	if isText && len(s.Values) > 0 && !slices.Contains(s.Values, text) {
 		return fmt.Sprintf("is %s, but must be one of %s%s", schemas.QuoteShort(text),
 			strings.Join(s.Values, ", "), schemas.DidYouMean(text, s.Values))
 	}
 	wrong := fmt.Sprintf("must be a %s, not %s", s.Kind, schemas.QuoteShort(fmt.Sprint(value)))
-	switch kind := field.Kind(); {
-	case kind == reflect.String:
+	switch s.Kind {
+	case "text", "secret":
 		if !isText {
 			return wrong + "; put it in quotes"
 		}
 		field.SetString(text)
-	case kind == reflect.Int:
+	case "whole number":
 		n, err := strconv.Atoi(fmt.Sprint(value))
 		if err != nil {
 			return wrong
 		}
 		field.SetInt(int64(n))
-	case kind == reflect.Bool:
+	case "yes or no":
 		b, err := strconv.ParseBool(fmt.Sprint(value))
 		if err != nil {
 			return wrong
 		}
 		field.SetBool(b)
-	case kind == reflect.Slice:
+	case "list of text":
 		items, ok := value.([]any)
 		if isText {
 			items, ok = []any{text}, true

@@ -84,7 +84,7 @@ func TestDefineRefusesSettings(t *testing.T) {
 		{"missing", map[string]any{}, "address: is required: Where it is."},
 		{"null for what is required", map[string]any{"address": nil}, "address: is required: Where it is."},
 		{"unknown", map[string]any{"address": "a", "adress": "b"}, "adress: unknown setting, did you mean address?"},
-		{"number for text", map[string]any{"address": 17}, `address: must be a text, not "17"; put it in quotes`},
+		{"list for text", map[string]any{"address": []any{"a"}}, `address: must be a text, not "[a]"; put it in quotes`},
 		{"number for a secret", map[string]any{"address": "a", "token": 17}, `token: must be a secret, not "17"; put it in quotes`},
 		{"text for a number", map[string]any{"address": "a", "pages": "many"}, `pages: must be a whole number, not "many"`},
 		{"fraction for a number", map[string]any{"address": "a", "pages": 1.5}, `pages: must be a whole number, not "1.5"`},

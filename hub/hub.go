@@ -26,8 +26,6 @@ import (
 	"crossdock/connectors"
 	"crossdock/hub/journal"
 	"crossdock/pipelines"
-	"crossdock/pipelines/mapping"
-	"crossdock/pipelines/quality"
 	"crossdock/schemas"
 )
 
@@ -38,7 +36,7 @@ type Target interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	// Plan says what Apply would do, and writes nothing.
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
-	quality.References
+	pipelines.References
 }
 
 // Config is what a hub is made of.
@@ -214,14 +212,14 @@ func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, fi
 }
 
 // tables loads the lookup tables of a pipeline.
-func (h *Hub) tables(ctx context.Context, p *pipelines.Pipeline) (map[string]*mapping.Table, error) {
-	tables := make(map[string]*mapping.Table, len(p.Lookups))
+func (h *Hub) tables(ctx context.Context, p *pipelines.Pipeline) (map[string]*pipelines.Table, error) {
+	tables := make(map[string]*pipelines.Table, len(p.Lookups))
 	for _, l := range p.Lookups {
 		source, err := h.source(p, l.Source, "lookups."+l.Name+".source", nil)
 		if err != nil {
 			return nil, err
 		}
-		table := mapping.NewTable(l.Name, l.Keys, l.Duplicates)
+		table := l.NewTable()
 		if err := eachBatch(ctx, source, table.Add); err != nil {
 			return nil, fmt.Errorf("lookup %s: %w", l.Name, err)
 		}

@@ -62,6 +62,15 @@ func topKeys() []string {
 	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject"}
 }
 
+// A Table is a lookup table in memory.
+type Table = mapping.Table
+
+// NewTable returns the table, empty; its rows are added by the batch.
+func (l *Lookup) NewTable() *Table { return mapping.NewTable(l.Name, l.Keys, l.Duplicates) }
+
+// References answer rules about rows that the services hold.
+type References = quality.References
+
 var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
 
 // Parse reads a pipeline. Its error is Faults, all that can be said without

@@ -44,7 +44,7 @@ func (r *Result) Reject(f schemas.Rejection) {
 
 // Start binds the pipeline to the columns of its source. Its error is Faults
 // where the mapping does not fit them.
-func (p *Pipeline) Start(columns []string, tables map[string]*mapping.Table, refs quality.References) (*Processor, error) {
+func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs References) (*Processor, error) {
 	program, errs := p.Mapping.Bind(columns, tables)
 	if len(errs) > 0 {
 		return nil, p.Fault("", errs)

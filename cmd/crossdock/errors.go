@@ -48,7 +48,7 @@ func (a *app) errorsListCommand() *cobra.Command {
 		Use: "list", Short: "List rejected rows, with an entry for each thing that is wrong",
 		Args: arguments(cobra.NoArgs, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				filter, err := flags.filter()
 				if err != nil {
 					return err
@@ -104,7 +104,7 @@ func (a *app) errorsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				row, err := h.Journal().RowOf(ctx, id)
 				if err != nil {
 					return err
@@ -162,7 +162,7 @@ func (a *app) errorsExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				rows, err := h.Journal().Rows(ctx, filter)
 				if err != nil {
 					return err
@@ -268,7 +268,7 @@ func (a *app) errorsDiscardCommand() *cobra.Command {
 		Use: "discard ID...", Short: "Give rejected rows up",
 		Args: arguments(cobra.MinimumNArgs(1), "ids of errors"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				for _, arg := range args {
 					id, err := findingID(arg)
 					if err != nil {

@@ -18,7 +18,7 @@ var mayImport = []struct{ layer, allowed string }{
 	{"pipelines/*", "schemas connectors pipelines/expression"},
 	{"hub", "schemas connectors pipelines internal/* hub/*"},
 	{"hub/broker/brokertest", "hub/broker"},
-	{"hub/*", "schemas connectors pipelines internal/* hub/*"},
+	{"hub/*", "schemas connectors pipelines internal/* hub hub/*"},
 	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},

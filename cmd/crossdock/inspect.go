@@ -29,7 +29,7 @@ func (a *app) runsCommand() *cobra.Command {
 		Use: "list", Short: "List runs, newest first",
 		Args: arguments(cobra.NoArgs, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				if err := h.CloseDeadRuns(ctx); err != nil {
 					return err
 				}
@@ -50,7 +50,7 @@ func (a *app) runsCommand() *cobra.Command {
 		Use: "show RUN", Short: "Show one run",
 		Args: arguments(cobra.ExactArgs(1), "the id of a run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				if err := h.CloseDeadRuns(ctx); err != nil {
 					return err
 				}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crossdock/hub"
+	"crossdock/schemas"
 )
 
 // The exit codes. They are a contract.
@@ -128,11 +129,11 @@ func (a *app) root() *cobra.Command {
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
-	suggestion := ""
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		suggestion = ", did you mean " + near[0] + "?"
+	names := []string{}
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
 	}
-	return usagef("unknown command %s%s (see: %s --help)", name, suggestion, cmd.CommandPath())
+	return usagef("unknown command %s%s (see: %s --help)", name, schemas.DidYouMean(name, names), cmd.CommandPath())
 }
 
 // arguments wraps a check of cobra's so that its failure is a wrong command.

@@ -112,6 +112,9 @@ func (a *app) printSummary(s hub.Summary) {
 		would = " (dry run: nothing was written)"
 	}
 	fmt.Fprintf(a.stdout, "%s: %s%s\n", s.Pipeline, s.Status, would)
+	if s.Read == 0 && s.Error != "" {
+		return // the error says it all
+	}
 	fmt.Fprintf(a.stdout, "  %s rows read = %s applied + %s unchanged + %s rejected + %s skipped",
 		thousands(s.Read), thousands(s.Applied), thousands(s.Unchanged), thousands(s.Rejected), thousands(s.Skipped))
 	if s.Warned > 0 {

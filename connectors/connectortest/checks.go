@@ -291,7 +291,7 @@ func readUntilEnd(ctx context.Context, h Harness, src connectors.Source) error {
 	if err != nil {
 		return err
 	}
-	defer reader.Close() //nolint:errcheck // the error of reading is the one to report
+	defer reader.Close()
 	for {
 		_, err := reader.Next(ctx)
 		if errors.Is(err, io.EOF) {

@@ -189,6 +189,10 @@ func listHarness(fault string) Harness {
 	type config struct {
 		Rows string `json:"rows" doc:"How many." required:"true" example:"10"`
 	}
+	stuck := "stuck"
+	if fault == "sleeps" {
+		stuck, fault = fault, ""
+	}
 	open := func(rows int) func(testing.TB) connectors.Source {
 		return func(testing.TB) connectors.Source { return &listSource{rows: rows, fault: fault} }
 	}
@@ -201,10 +205,7 @@ func listHarness(fault string) Harness {
 		Skipped: 1,
 		Large:   open(50_000), LargeRows: 50_000,
 		Stuck: func(testing.TB) connectors.Source {
-			if fault == "sleeps" {
-				return &listSource{rows: 9, fault: fault}
-			}
-			return &listSource{rows: 9, fault: "stuck"}
+			return &listSource{rows: 9, fault: stuck}
 		},
 		BatchRows: 2,
 	}

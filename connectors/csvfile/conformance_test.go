@@ -99,7 +99,7 @@ func conformance(t *testing.T) connectortest.Harness {
 func TestConformance(t *testing.T) {
 	h := conformance(t)
 	large := filepath.Join(t.TempDir(), "large.csv")
-	h.LargeRows = 600_000
+	h.LargeRows, h.HeapBound = 300_000, 16<<20
 	writeProducts(t, large, int(h.LargeRows))
 	h.Large = func(t testing.TB) connectors.Source {
 		return newSource(t, ".", map[string]any{"path": large})

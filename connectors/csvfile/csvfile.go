@@ -204,7 +204,7 @@ func (s *source) sample(ctx context.Context) connectors.Probe {
 		probe.Err = err
 		return probe
 	}
-	defer reader.Close() //nolint:errcheck // a file that was only read loses nothing
+	defer reader.Close()
 	batch, err := reader.Next(ctx)
 	if err != nil {
 		probe.Err = err

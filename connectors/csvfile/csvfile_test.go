@@ -86,6 +86,11 @@ func TestRead(t *testing.T) {
 		{"another quote", "a,b\n'1,2',\"3\n", settings{"quote": "'"}, `2 a="1,2" b="\"3"`},
 		{"one column", "a\n1\n\n2\n \n", nil, "2 a=\"1\"\n4 a=\"2\"\n5 a=\" \"\nskipped 1"},
 		{"rows without content are skipped", "a,b\n1,2\n,\n   \n\n\"\",\"\"\n,,,,\n", nil, "2 a=\"1\" b=\"2\"\nskipped 5"},
+		{"the end of a DOS file", "a,b\r\n1,2\r\n\x1a", nil, "2 a=\"1\" b=\"2\"\nskipped 1"},
+		{"commas by name", "a,b;\n1,2;\n", settings{"delimiter": "comma"}, `2 a="1" b;="2;"`},
+		{"semicolons by name", "a;b,\n1;2,\n", settings{"delimiter": "semicolon"}, `2 a="1" b,="2,"`},
+		{"pipes by name", "a|b;\n1|2;\n", settings{"delimiter": "pipe"}, `2 a="1" b;="2;"`},
+		{"blanks by name", "a b\n1 2\n", settings{"delimiter": "space"}, `2 a="1" b="2"`},
 		{"blank lines above the header", "\n\na,b\n1,2\n", nil, `4 a="1" b="2"`},
 		{"header in line 3", "Price list\n\na,b\n1,2\n", settings{"header": "3"}, `4 a="1" b="2"`},
 		{"header below a title with delimiters", "x,y,z,\nw,,,,,\na,b\n1,2\n", settings{"header": "3"}, `4 a="1" b="2"`},
@@ -242,32 +247,46 @@ func TestCheckAndDiscover(t *testing.T) {
 	}
 }
 
-// A batch ends at its bytes too, also when these belong to rejects.
+// A batch ends at its bytes too, also when these belong to rejects, and no
+// reject keeps more than it may.
 func TestBatchesEndAtTheirBytes(t *testing.T) {
-	wide := strings.Repeat("x", 100_000)
-	for _, row := range []string{"1," + wide + "\n", wide + "\n"} {
+	wide := strings.Repeat("x", 50_000)
+	for _, row := range []string{"1," + wide + wide + "\n", wide + wide + "\n", "1,2," + wide + strings.Repeat("\x80", 50_000) + "\n"} {
 		dir := write(t, map[string]string{"x.csv": "a,b\n1,2\n" + strings.Repeat(row, 200)})
-		reader, err := newSource(t, dir, map[string]any{"path": "x.csv", "delimiter": ","}).Open(t.Context(), connectors.ReadRequest{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer closed(t, reader)
+		src := newSource(t, dir, map[string]any{"path": "x.csv", "delimiter": ",", "encoding": "utf-8"})
 		total := 0
-		for {
-			batch, err := reader.Next(t.Context())
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		eachBatch(t, src, func(batch *connectors.Batch) {
 			if total += batch.Read(); batch.Read() > connectors.MaxBatchBytes/100_000+2 {
 				t.Errorf("a batch has %d rows of 100,000 bytes", batch.Read())
 			}
-		}
+			for _, reject := range batch.Rejects {
+				if kept := len(reject.Value) + len(strings.Join(reject.Cells, "")); kept > connectors.MaxRejectBytes || kept < connectors.MaxRejectBytes-4 {
+					t.Errorf("a reject keeps %d bytes", kept)
+				}
+			}
+		})
 		if total != 201 {
 			t.Errorf("%d rows, want 201", total)
 		}
+	}
+}
+
+func eachBatch(t testing.TB, src connectors.Source, do func(*connectors.Batch)) {
+	t.Helper()
+	reader, err := src.Open(t.Context(), connectors.ReadRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, reader)
+	for {
+		batch, err := reader.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(batch)
 	}
 }
 

@@ -332,10 +332,11 @@ func (r *reader) readable(text []byte) string {
 }
 
 // blank reports whether no cell of a row holds anything but blanks, where it
-// is one cell, or anything at all, where there are several.
+// is one cell, or anything at all, where there are several. Programs that come
+// from DOS end their files with the character 1A.
 func (s *scanner) blank(row []connectors.Span) bool {
 	if len(row) == 1 {
-		return len(bytes.TrimSpace(s.buf[row[0].Start:row[0].End])) == 0
+		return len(bytes.Trim(s.buf[row[0].Start:row[0].End], " \t\v\f\r\n\x1a")) == 0
 	}
 	for _, cell := range row {
 		if cell.Start < cell.End {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"crossdock/connectors"
 )
 
 // A cutRow is one row as it was cut.
@@ -138,6 +140,36 @@ func agreesWithStandard(t *testing.T, text []byte) {
 	if diff := cmp.Diff(want, got, sameWhenEmpty()); diff != "" {
 		t.Fatalf("%q (-encoding/csv +ours):\n%s", text, diff)
 	}
+}
+
+// FuzzRead reads whole files of any content: that ends in rows or in an error
+// that names the file, and the size of the batches does not matter.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{"a;b\n1;2\n", "\xff\xfea\x00\n\x001\x00", "\xef\xbb\xbfa\n\n1", "sep=|\na|b\n1|", "a,b,\n1,\xff,\n\x00", "\x1f\x8b", "Title\n\na,b,c\n1,2,3\n1,2,3\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if len(content) == 0 {
+			return
+		}
+		dir := write(t, map[string]string{"x.csv": string(content)})
+		read := func(rows int) (out string) {
+			out, err := show(t, newSource(t, dir, map[string]any{"path": "x.csv", "batch_rows": rows}))
+			if err != nil {
+				if actionable, ok := errors.AsType[*connectors.Error](err); !ok || actionable.Place.Resource != "x.csv" {
+					t.Fatalf("the error does not name the file: %v", err)
+				}
+				return err.Error()
+			}
+			// Within a batch the rejects are shown behind the rows.
+			lines := strings.Split(out, "\n")
+			slices.Sort(lines)
+			return strings.Join(lines, "\n")
+		}
+		if diff := cmp.Diff(read(8_000), read(1)); diff != "" {
+			t.Fatalf("%q (-one batch +a batch for each row):\n%s", content, diff)
+		}
+	})
 }
 
 // Whatever encoding/csv writes is read back as it was.

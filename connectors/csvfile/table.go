@@ -77,7 +77,7 @@ func readSample(file connectors.File) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	defer f.Close() //nolint:errcheck // a file that was only read loses nothing
+	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, sampleBytes))
 	place := connectors.Place{Resource: file.Name}
 	switch {
@@ -188,7 +188,7 @@ func (t *table) readHeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // a file that was only read loses nothing
+	defer file.Close()
 	for {
 		offset, line := scan.offset(), scan.line
 		cells, err := scan.row(ctx)

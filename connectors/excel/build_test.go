@@ -129,12 +129,23 @@ func (b rawBook) bytes(t testing.TB) []byte {
 	return zipped(t, b.parts())
 }
 
+// stored packs without compressing, for texts that would be taken for bombs.
+func (b rawBook) stored(t testing.TB) []byte {
+	t.Helper()
+	return packed(t, b.parts(), zip.Store)
+}
+
 func zipped(t testing.TB, files []bookFile) []byte {
+	t.Helper()
+	return packed(t, files, zip.Deflate)
+}
+
+func packed(t testing.TB, files []bookFile, method uint16) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
 	for _, f := range files {
-		p, err := w.Create(f.name)
+		p, err := w.CreateHeader(&zip.FileHeader{Name: f.name, Method: method})
 		if err == nil {
 			_, err = io.WriteString(p, f.content)
 		}

@@ -38,6 +38,9 @@ func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, e
 // Close closes the database.
 func (j *Journal) Close() error { return j.db.Close() }
 
+// Ping reports whether the database answers.
+func (j *Journal) Ping(ctx context.Context) error { return j.db.Read().PingContext(ctx) }
+
 // ErrNotFound tells that there is no run or error of the id given.
 var ErrNotFound = errors.New("not found")
 

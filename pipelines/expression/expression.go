@@ -134,6 +134,7 @@ func (p *Program) Eval(row Row) (any, error) {
 		return time.UnixMicro(v.n).UTC(), nil
 	case list:
 		return v.list, nil
+	case nothing: // never known
 	}
 	return nil, nil
 }

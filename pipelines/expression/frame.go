@@ -109,10 +109,10 @@ func (f *frame) unbox(x any, k kind) value {
 	case nil:
 		return f.null()
 	case string:
-		switch k {
-		case text:
+		if k == text {
 			return value{s: x}
-		case list:
+		}
+		if k == list {
 			return f.items(x)
 		}
 	case schemas.Decimal:

@@ -242,14 +242,8 @@ func (c *compiler) lookUp(at ast.Node, args []operand) (operand, error) {
 }
 
 func round(args []value) (value, error) {
-	d := schemas.Decimal(args[0].n).Round(int(min(max(args[1].n, 0), schemas.DecimalScale)))
-	return bounded(d)
-}
-
-// bounded refuses what rounding up has carried beyond the largest decimal.
-func bounded(d schemas.Decimal) (value, error) {
-	sum, err := d.Add(0)
-	return value{n: int64(sum)}, err
+	digits := min(max(args[1].n, 0), schemas.DecimalScale)
+	return value{n: int64(schemas.Decimal(args[0].n).Round(int(digits)))}, nil
 }
 
 func smallest(args []value) (value, error) {

@@ -162,7 +162,7 @@ func (c *compiler) comparison(n ast.Node, operator string, l, r operand) (operan
 		}
 		return isNil(n, operator == "==", l, r), nil
 	}
-	if l.kind != r.kind && !(l.kind.isNumber() && r.kind.isNumber()) {
+	if l.kind != r.kind && (!l.kind.isNumber() || !r.kind.isNumber()) {
 		return operand{}, c.errorf(n, "%s and is compared with %s%s", c.is(l), r.kind.article(), comparisonHint(l.kind, r.kind))
 	}
 	if l.kind == list || l.kind == boolean && ordered {

@@ -14,8 +14,6 @@ import (
 	"crossdock/schemas"
 )
 
-type location = file.Location
-
 // parse returns the syntax tree of an expression.
 func parse(source string) (ast.Node, error) {
 	switch {

@@ -109,15 +109,10 @@ func (r *expressionReader) read(m *batchRun, field string) (cells, error) {
 // resultKind returns how a computed text is to be read: as programs write it,
 // however the cells of the source are written.
 func resultKind(result schemas.Type) connectors.Kind {
-	switch result {
-	case schemas.Integer, schemas.DecimalType:
-		return connectors.NumberCell
-	case schemas.Boolean:
-		return connectors.BooleanCell
-	case schemas.Timestamp:
-		return connectors.DateCell
-	}
-	return connectors.TextCell
+	return map[schemas.Type]connectors.Kind{ // others are read as text
+		schemas.Integer: connectors.NumberCell, schemas.DecimalType: connectors.NumberCell,
+		schemas.Boolean: connectors.BooleanCell, schemas.Timestamp: connectors.DateCell,
+	}[result]
 }
 
 // A lookupReader finds the cell of a lookup table.

@@ -66,32 +66,34 @@ func (f *filler) passes(c *cells) bool {
 			}
 			return false
 		}
-		if !f.raw && !(isInk(s[0]) && isInk(s[len(s)-1])) && len(strings.TrimSpace(s)) != len(s) {
+		if !f.raw && len(trimmed(s)) != len(s) {
 			return false
 		}
-		if key && mayBeScientific(s) {
+		if key && hasLostDigits(s) {
 			return false
 		}
 	}
 	return true
 }
 
-// mayBeScientific finds quickly nearly all that is not like 4.00638E+12.
-func mayBeScientific(s string) bool {
-	return len(s) >= 5 && (s[len(s)-3] == '+' || s[len(s)-4] == '+')
+// hasLostDigits reports whether a key is one of those that spreadsheets have
+// turned into numbers such as 4.00638E+12. Nearly all keys are let go after a
+// look at two of their characters.
+func hasLostDigits(s string) bool {
+	return len(s) >= 5 && (s[len(s)-3] == '+' || s[len(s)-4] == '+') && expression.IsScientific(s)
 }
 
 // A resolved cell is a text ready to be typed.
 type resolved struct {
-	text string // "": null
-	kind connectors.Kind
-	as   bool // as it stood in the source
+	text   string // "": null
+	kind   connectors.Kind
+	asRead bool // as it stood in the source
 }
 
 // resolve applies trimming, value table and default to one cell. It returns
 // false when the row is rejected.
 func (f *filler) resolve(m *batchRun, c *cells, row int) (resolved, bool) {
-	r := resolved{kind: c.kindOf(row), as: c.read}
+	r := resolved{kind: c.kindOf(row), asRead: c.read}
 	if !c.text.IsNull(row) {
 		r.text = c.text.Value(row)
 		if !f.raw {
@@ -154,7 +156,7 @@ func (f *filler) fillTexts(m *batchRun, c *cells) *textBuilder {
 	key := f.isKey()
 	for row := range m.rows {
 		r, ok := f.resolve(m, c, row)
-		if ok && r.as && key && mayBeScientific(r.text) && expression.IsScientific(r.text) {
+		if ok && r.asRead && key && hasLostDigits(r.text) {
 			ok = false
 			m.add(finding{
 				row: row, field: f.name, rule: "scientific_notation", value: r.text,

@@ -198,11 +198,8 @@ func (f *form) scalar(value any, path string, faults *faults) (string, bool) {
 }
 
 func (f *form) isNumber() bool {
-	switch f.target.Field.Type {
-	case schemas.Integer, schemas.DecimalType, schemas.Money, schemas.Quantity:
-		return true
-	}
-	return false
+	t := f.target.Field.Type
+	return t == schemas.Integer || t == schemas.DecimalType || t == schemas.Money || t == schemas.Quantity
 }
 
 // parseSettings reads what stands beside a reference, in the order of names so

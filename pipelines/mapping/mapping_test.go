@@ -95,6 +95,23 @@ func TestMappedTwice(t *testing.T) {
 	}
 }
 
+// TestManyColumns holds that a message names some columns of a source, and
+// not all of a thousand.
+func TestManyColumns(t *testing.T) {
+	header := make([]string, 1000)
+	for i := range header {
+		header[i] = fmt.Sprintf("column %d", i)
+	}
+	m, errs := Compile(entityOf(t, "product"), "", []Assignment{{"sku", "Artikelnummer"}}, nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	_, errs = m.Bind(header, nil)
+	if len(errs) != 1 || !strings.HasSuffix(errs[0].Message, "column 19 and 980 more)") || len(errs[0].Message) > 400 {
+		t.Error(errs)
+	}
+}
+
 func TestEmptyBatch(t *testing.T) {
 	p := bind(t, "everything", []string{"a"}, map[string]any{"identifier": "a", "date": "a", "boolean": "a", "list": "a", "text": map[string]any{"constant": "x"}})
 	rows, findings := mapOne(t, p, connectors.NewTextBuilder([]string{"a"}).Build())

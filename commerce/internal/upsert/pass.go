@@ -52,6 +52,7 @@ type pass struct {
 	batch   *schemas.Batch
 	hashes  []uint64
 	judge   Judge
+	change  Change // what the judge is shown, here to be used again for every row
 	create  *store.Stmt
 	seq     int64
 	outcome schemas.Outcome
@@ -277,7 +278,7 @@ func (p *pass) createRow(row int) error {
 			return p.lacking(row, i)
 		}
 	}
-	if refused, err := p.judged(row, Change{Kind: Create, New: p.values}); err != nil || refused {
+	if refused, err := p.judged(row, Create, nil, p.values); err != nil || refused {
 		return err
 	}
 	for j, i := range p.varying {
@@ -353,7 +354,7 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 		p.outcome.Unchanged++
 		return true, nil
 	}
-	if refused, err := p.judged(row, Change{Kind: Update, Old: old, New: p.merged}); err != nil || refused {
+	if refused, err := p.judged(row, Update, old, p.merged); err != nil || refused {
 		return true, err
 	}
 	return true, p.writeMerged(row)
@@ -423,7 +424,7 @@ func (p *pass) deleteRow(row int) error {
 		return nil
 	}
 	p.found++
-	if refused, err := p.judged(row, Change{Kind: Delete, Old: p.old[2:]}); err != nil || refused {
+	if refused, err := p.judged(row, Delete, p.old[2:], nil); err != nil || refused {
 		return err
 	}
 	s, err := p.conn.Prepare(p.t.deleteSQL)
@@ -475,11 +476,12 @@ func (p *pass) note(id int64) {
 
 // judged reports whether the judge has refused the change, which then is a
 // rejection or is tried later.
-func (p *pass) judged(row int, ch Change) (bool, error) {
+func (p *pass) judged(row int, kind Kind, before, after []driver.Value) (bool, error) {
 	if p.judge == nil {
 		return false, nil
 	}
-	refusal, err := p.judge(&ch)
+	p.change = Change{Kind: kind, Old: before, New: after}
+	refusal, err := p.judge(&p.change)
 	if err != nil || refusal == nil {
 		return false, err
 	}

@@ -4,11 +4,11 @@
 //
 // One batch is one transaction. Each of its rows goes one of these ways:
 //
-//	              ┌─ hash of the row as stored: unchanged, nothing is read
-//	 key known ───┼─ another hash: read, merge, compare ─┬─ same contents: unchanged
-//	              │                                      └─ update
-//	 key new   ───┴─ insert with defaults
-//	 deleted   ───── delete, or unchanged where there is none
+//	             ┌─ hash of the row as stored: unchanged, nothing is read
+//	key known ───┼─ another hash: read, merge, compare ─┬─ same contents: unchanged
+//	             │                                      └─ update
+//	key new   ───┴─ insert with defaults
+//	deleted   ───── delete, or unchanged where there is none
 //
 // and a row that may not is a rejection. With the rows are written the events
 // that tell of them (table outbox) and the outcome (table applied_batch), by

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"crossdock/commerce/catalog"
+	"crossdock/commerce/inventory"
+	"crossdock/commerce/pricing"
+	"crossdock/connectors/all"
+	"crossdock/hub"
+	"crossdock/schemas"
+)
+
+// A service is what this command needs of each of them: a target for the hub,
+// operations for buyers, and work in the background.
+type service interface {
+	hub.Target
+	Register(api huma.API)
+	Run(ctx context.Context) error
+	Close() error
+}
+
+// A part is a service that can be opened.
+type part struct {
+	name string
+	open func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error)
+}
+
+// parts is the table of the services.
+func parts() []part {
+	return []part{
+		{"catalog", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
+			return catalog.New(ctx, catalog.Config{Dir: dir, Clock: clock, Log: log})
+		}},
+		{"pricing", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
+			return pricing.New(ctx, pricing.Config{Dir: dir, Clock: clock, Log: log})
+		}},
+		{"inventory", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
+			return inventory.New(ctx, inventory.Config{Dir: dir, Clock: clock, Log: log})
+		}},
+	}
+}
+
+// A system is the hub and the services, open and introduced to each other.
+type system struct {
+	hub      *hub.Hub
+	services []service // in the order of parts
+}
+
+// open opens the services and the hub over them.
+func (a *app) open(ctx context.Context) (_ *system, err error) {
+	s := &system{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	targets := map[string]hub.Target{}
+	for _, p := range parts() {
+		one, err := p.open(ctx, a.settings.Data, a.clock, a.log)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		s.services = append(s.services, one)
+		targets[p.name] = one
+	}
+	s.hub, err = a.openHub(ctx, targets)
+	return s, err
+}
+
+func (a *app) openHub(ctx context.Context, targets map[string]hub.Target) (*hub.Hub, error) {
+	return hub.Open(ctx, hub.Config{
+		Dir: a.settings.Data, Registry: schemas.Default(), Types: all.Types(), Targets: targets,
+		Clock: a.clock, Log: a.log, PipelineDir: a.settings.Pipelines,
+	})
+}
+
+// close closes all in the reverse order of opening.
+func (s *system) close() error {
+	var errs []error
+	if s.hub != nil {
+		errs = append(errs, s.hub.Close())
+	}
+	for i := len(s.services) - 1; i >= 0; i-- {
+		errs = append(errs, s.services[i].Close())
+	}
+	return errors.Join(errs...)
+}
+
+// withHub opens all, runs fn, and closes all.
+func (a *app) withHub(ctx context.Context, fn func(context.Context, *hub.Hub) error) error {
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(ctx, s.hub), s.close())
+}
+
+// withJournal opens the hub alone, for commands that touch no service.
+func (a *app) withJournal(ctx context.Context, fn func(context.Context, *hub.Hub) error) error {
+	h, err := a.openHub(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(ctx, h), h.Close())
+}

@@ -1,0 +1,82 @@
+// Package catalog is the service of products and categories: it takes them in
+// by the batch, finds them by filters and by words, and shows them in the
+// reader's language.
+//
+//	Apply ──> product ──(unindexed)──> product_facet   category, brand, gtin
+//	                          └──────> product_search  words, by prefix
+//
+// Imports write the products alone; Run brings the two indexes after them, a
+// little at a time, so that an import costs no more for being searchable.
+// Begin with [New].
+package catalog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"embed"
+
+	"crossdock/commerce/internal/upsert"
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config is what a service is made of.
+type Config struct {
+	Dir   string // the data folder; the database is catalog.db in it
+	Clock func() time.Time
+	Log   *slog.Logger
+}
+
+// A Service owns the products and categories.
+type Service struct {
+	db     *store.DB
+	log    *slog.Logger
+	engine *upsert.Engine
+
+	wake chan struct{} // this process has applied something
+}
+
+// New opens the service's database, creating what it lacks.
+func New(ctx context.Context, cfg Config) (*Service, error) {
+	if err := store.CheckFTS5(ctx); err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, filepath.Join(cfg.Dir, "catalog.db"), migrations)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{db: db, log: cfg.Log, wake: make(chan struct{}, 1)}
+	tables, err := s.tables()
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if s.engine, err = upsert.NewEngine(ctx, db, "catalog", cfg.Clock, tables...); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// Close closes the database. What is not indexed yet will be after the next start.
+func (s *Service) Close() error { return s.db.Close() }
+
+func (s *Service) tables() ([]upsert.Table, error) {
+	category, err := schemas.Default().Entity("category")
+	if err != nil {
+		return nil, err
+	}
+	product, err := schemas.Default().Entity("product")
+	if err != nil {
+		return nil, err
+	}
+	return []upsert.Table{
+		{Entity: category, Judge: judgeCategories(category)},
+		{Entity: product, Changed: noteUnindexed},
+	}, nil
+}

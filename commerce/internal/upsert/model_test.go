@@ -1,0 +1,182 @@
+package upsert
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"crossdock/commerce/internal/batchtest"
+	"crossdock/schemas"
+)
+
+// A model is what the engine promises, without a database: rows by key, each a
+// map from column to text.
+type model map[string]map[string]string
+
+// apply does to the model what the engine has to do to the table, row by row,
+// and returns applied, unchanged and rejected.
+func (m model) apply(header []string, rows [][]string) (n [3]int) {
+	const (
+		applied = iota
+		unchanged
+		rejected
+	)
+	for _, cells := range rows {
+		sent := map[string]string{}
+		for i, name := range header {
+			sent[name] = cells[i]
+		}
+		key := sent["sku"]
+		old, there := m[key]
+		switch {
+		case key == null || key == absent:
+			n[rejected]++
+		case sent["deleted"] == "true" && there:
+			delete(m, key)
+			n[applied]++
+		case sent["deleted"] == "true":
+			n[unchanged]++
+		default:
+			row, ok := merged(old, there, sent)
+			switch {
+			case !ok:
+				n[rejected]++
+			case there && maps.Equal(old, row):
+				n[unchanged]++
+			default:
+				m[key] = row
+				n[applied]++
+			}
+		}
+	}
+	return n
+}
+
+// merged returns what a row becomes, and false where it lacks what is required.
+func merged(old map[string]string, there bool, sent map[string]string) (map[string]string, bool) {
+	row := maps.Clone(old)
+	if row == nil {
+		row = map[string]string{"status": "active", "base_unit": "C62", "tax_class": "standard"}
+	}
+	for name, cell := range sent {
+		switch {
+		case name == "deleted" || cell == absent:
+		case cell != null:
+			row[name] = cell
+		case name == "status":
+			row[name] = "active"
+		default:
+			delete(row, name)
+		}
+	}
+	named := row["name.de"] != "" || row["name.en"] != ""
+	return row, named
+}
+
+// stored reads the table as the model has it.
+func stored(t *testing.T, e *Engine) model {
+	m := model{}
+	for _, line := range query(t, e, `SELECT json_object('sku', sku, 'status', status, 'base_unit', base_unit, 'tax_class', tax_class,
+		'brand', brand, 'weight', weight, 'name', json(name), 'attributes', json(attributes)) FROM product`) {
+		var row struct {
+			SKU        string
+			Status     string
+			BaseUnit   string `json:"base_unit"`
+			TaxClass   string `json:"tax_class"`
+			Brand      *string
+			Weight     *schemas.Decimal
+			Name       map[string]string
+			Attributes map[string]string
+		}
+		var number struct{ Weight *int64 }
+		if err := json.Unmarshal([]byte(line), &number); err != nil {
+			t.Fatal(err)
+		}
+		_ = json.Unmarshal([]byte(line), &row) // the weight is a number there, and read above
+		got := map[string]string{"sku": row.SKU, "status": row.Status, "base_unit": row.BaseUnit, "tax_class": row.TaxClass}
+		if row.Brand != nil {
+			got["brand"] = *row.Brand
+		}
+		if number.Weight != nil {
+			got["weight"] = schemas.Decimal(*number.Weight).String()
+		}
+		for lang, text := range row.Name {
+			got["name."+lang] = text
+		}
+		for name, text := range row.Attributes {
+			got["attributes."+name] = text
+		}
+		m[row.SKU] = got
+	}
+	return m
+}
+
+// cells draws what a column may hold.
+func cells(name string) *rapid.Generator[string] {
+	values := map[string][]string{
+		"sku":     {"A", "B", "C", "D", "E", "F", "G\"", "H'", "0017", null},
+		"deleted": {"false", "false", "false", "true", null, absent},
+		"status":  {"active", "inactive", null, absent},
+		"weight":  {"1", "2.5", "0.000001", null, absent},
+	}[name]
+	if values == nil {
+		values = []string{"x", "y", "ä\n\"", null, absent}
+	}
+	return rapid.SampledFrom(values)
+}
+
+func TestRandomBatchesLeaveWhatTheModelSays(t *testing.T) {
+	optional := []string{"name.de", "name.en", "brand", "weight", "status", "attributes.colour", "attributes.size", "deleted"}
+	run := 0
+	dir := t.TempDir()
+	rapid.Check(t, func(r *rapid.T) {
+		run++
+		e := openEngineAt(t, filepath.Join(dir, fmt.Sprintf("%d.db", run)))
+		defer e.db.Close()
+		m := model{}
+		for i := range rapid.IntRange(1, 6).Draw(r, "batches") {
+			header := append([]string{"sku"}, rapid.SliceOfDistinct(rapid.SampledFrom(optional), rapid.ID).Draw(r, "columns")...)
+			rows := make([][]string, rapid.IntRange(0, 20).Draw(r, "rows"))
+			for j := range rows {
+				for _, name := range header {
+					rows[j] = append(rows[j], cells(name).Draw(r, name))
+				}
+			}
+			// The way that rows take depends on what batches before have found.
+			e.tables["product"].insertFirst = rapid.Bool().Draw(r, "insert first")
+			b := batchtest.Rows(r, "product", header, rows)
+			want := m.apply(header, rows)
+			id := schemas.BatchID{Run: "r", Seq: int64(i + 1)}
+			got, err := e.Apply(t.Context(), id, b)
+			if err != nil {
+				r.Fatal(err)
+			}
+			if counts := [3]int{got.Applied, got.Unchanged, len(got.Rejected)}; counts != want {
+				r.Fatalf("batch %d: applied, unchanged, rejected = %v, want %v (%v)", i, counts, want, got.Rejected)
+			}
+			if !slices.IsSortedFunc(got.Rejected, func(a, b schemas.Rejection) int { return a.Row - b.Row }) {
+				r.Fatalf("rejections out of order: %v", got.Rejected)
+			}
+			if diff := cmp.Diff(m, stored(t, e)); diff != "" {
+				r.Fatalf("after batch %d: %s", i, diff)
+			}
+			before := query(t, e, `SELECT (SELECT count(*) FROM outbox), (SELECT value FROM change_sequence)`)
+			again, err := e.Apply(t.Context(), id, b)
+			if diff := cmp.Diff(got, again); err != nil || diff != "" {
+				r.Fatalf("repeat of batch %d: %v %s", i, err, diff)
+			}
+			if diff := cmp.Diff(m, stored(t, e)); diff != "" {
+				r.Fatalf("the repeat of batch %d changed: %s", i, diff)
+			}
+			if diff := cmp.Diff(before, query(t, e, `SELECT (SELECT count(*) FROM outbox), (SELECT value FROM change_sequence)`)); diff != "" {
+				r.Fatalf("the repeat of batch %d wrote: %s", i, diff)
+			}
+		}
+	})
+}

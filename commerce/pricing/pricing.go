@@ -1,0 +1,76 @@
+// Package pricing is the service of price lists and prices: it takes them in by the batch, and says
+// what a quantity of a product costs at a moment.
+// Begin with [New].
+package pricing
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"crossdock/commerce/internal/upsert"
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config is what a service is made of.
+type Config struct {
+	Dir   string // the data folder; the database is pricing.db in it
+	Clock func() time.Time
+	Log   *slog.Logger
+}
+
+// A Service owns the price lists and prices.
+type Service struct {
+	db     *store.DB
+	clock  func() time.Time
+	log    *slog.Logger
+	engine *upsert.Engine
+}
+
+// New opens the service's database, creating what it lacks.
+func New(ctx context.Context, cfg Config) (*Service, error) {
+	db, err := store.Open(ctx, filepath.Join(cfg.Dir, "pricing.db"), migrations)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{db: db, clock: cfg.Clock, log: cfg.Log}
+	tables, err := tables()
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if s.engine, err = upsert.NewEngine(ctx, db, "pricing", cfg.Clock, tables...); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// Run waits until ctx ends: the service has no work of its own yet.
+func (s *Service) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+// Close closes the database.
+func (s *Service) Close() error { return s.db.Close() }
+
+func tables() ([]upsert.Table, error) {
+	list, err := schemas.Default().Entity("price_list")
+	if err != nil {
+		return nil, err
+	}
+	price, err := schemas.Default().Entity("price")
+	if err != nil {
+		return nil, err
+	}
+	return []upsert.Table{
+		{Entity: list, Judge: judgeLists(list)},
+		{Entity: price, Judge: judgePrices(price)},
+	}, nil
+}
