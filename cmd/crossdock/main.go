@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // pipelines name zones, and a small container has none
 
 	"github.com/spf13/cobra"
 

@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"crossdock/schemas"
@@ -16,6 +18,17 @@ func (a *app) printJSON(value any) {
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		fmt.Fprintln(a.stderr, "crossdock: "+err.Error())
+	}
+}
+
+// printTable prints what fill writes, its cells set apart by tabs, in columns.
+func (a *app) printTable(fill func(w io.Writer)) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fill(w)
+	_ = w.Flush() // a Builder takes everything
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(a.stdout, strings.TrimRight(line, " \n"))
 	}
 }
 

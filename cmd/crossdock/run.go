@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -179,7 +180,9 @@ func (a *app) checkCommand() *cobra.Command {
 				}
 				for _, p := range list {
 					r, err := h.Check(ctx, p, in)
-					a.printReport(r)
+					if err == nil || len(r.Probes) > 0 {
+						a.printReport(r)
+					}
 					if err != nil {
 						return err
 					}
@@ -207,11 +210,11 @@ func (a *app) printReport(r *hub.Report) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", probe.Name, result, probe.Detail)
 	}
 	if len(r.Columns) > 0 {
-		fmt.Fprintf(w, "  mapping\tok\t%d of the source's %d columns feed %s\n", len(r.Mapped), len(r.Columns), strings.Join(r.Mapped, ", "))
+		fmt.Fprintf(w, "  mapping\tok\t%d fields from the %d columns of the source: %s\n", len(r.Mapped), len(r.Columns), strings.Join(r.Mapped, ", "))
 		fmt.Fprintf(w, "  rules\tok\t%d\n", r.Rules)
 	}
 	_ = w.Flush()
-	if len(r.Unmapped) > 0 {
+	if len(r.Columns) > 0 && len(r.Unmapped) > 0 {
 		fmt.Fprintf(a.stdout, "  not mapped, so kept as they are: %s\n", strings.Join(r.Unmapped, ", "))
 	}
 }
@@ -260,15 +263,14 @@ func (a *app) printPreview(p *hub.Preview) {
 	for _, row := range p.Rows {
 		counts[row.Outcome]++
 		fmt.Fprintf(a.stdout, "%s  %s\n", row.Origin, row.Outcome)
-		w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 		shown := map[int]bool{}
-		for i, column := range p.Columns {
-			if row.Values[i] == nil && row.Read[i] == nil && !blames(row.Findings, column) {
-				continue
+		a.printTable(func(w io.Writer) {
+			for i, column := range p.Columns {
+				if row.Values[i] != nil || row.Read[i] != nil || blames(row.Findings, column) {
+					fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", column, cell(row.Read[i]), arrow(row.Read[i], row.Values[i]), verdicts(row.Findings, column, shown))
+				}
 			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", column, cell(row.Read[i]), arrow(row.Read[i], row.Values[i]), verdicts(row.Findings, column, shown))
-		}
-		_ = w.Flush()
+		})
 		for i, f := range row.Findings {
 			if !shown[i] {
 				fmt.Fprintf(a.stdout, "  %s: %s (%s)\n", f.Severity, f.Message, f.Rule)

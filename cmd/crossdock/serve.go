@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -54,7 +55,9 @@ func (a *app) handler(s *system) http.Handler {
 	doc := web.NewAPI(mux, "Crossdock", version(),
 		"Catalogue, prices and stock for B2B buyers; uploads of supplier files and what became of their rows.")
 	for _, one := range s.services {
-		one.Register(doc)
+		if r, ok := one.(interface{ Register(api huma.API) }); ok {
+			r.Register(doc)
+		}
 	}
 	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
 	monitor := web.NewMonitor()

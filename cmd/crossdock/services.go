@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"crossdock/commerce/catalog"
 	"crossdock/commerce/inventory"
 	"crossdock/commerce/pricing"
@@ -21,7 +19,6 @@ import (
 // operations for buyers, and work in the background.
 type service interface {
 	hub.Target
-	Register(api huma.API)
 	Run(ctx context.Context) error
 	Close() error
 }

@@ -33,7 +33,7 @@ type Config struct {
 	RecordEnd string   `json:"record_end" doc:"Text that ends a row, where it is not the end of the line." default:"newline" example:"&|"`
 	Quote     string   `json:"quote" doc:"Character around cells that contain the delimiter or line breaks, doubled within them, or none." default:"\"" example:"none"`
 	Encoding  string   `json:"encoding" doc:"Encoding of the text: auto, utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15 or another one by name. A byte order mark in the file comes first." default:"auto" example:"windows-1252"`
-	Header    string   `json:"header" doc:"Where the header is: auto (the first row, unless columns are named), none, or the number of its line in quotes." default:"auto" example:"3"`
+	Header    string   `json:"header" doc:"Where the header is: auto (the first row, unless columns are named), none, or the number of its line." default:"auto" example:"3"`
 	Columns   []string `json:"columns" doc:"Names of the columns of a file without a header." example:"[sku, name, price]"`
 
 	BatchRows  int `json:"batch_rows" doc:"Rows per batch at most." default:"8000"`

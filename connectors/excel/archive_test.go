@@ -95,7 +95,7 @@ func TestAChangedByteNeverChangesARow(t *testing.T) {
 	want := readFile(t, written(t, "book.xlsx", whole)).rows
 	errs := 0
 	for at := range whole {
-		for _, flip := range []byte{0x01, 0xFF} {
+		for _, flip := range [][]byte{{0x01}, {0xFF}}[at%2] {
 			changed := bytes.Clone(whole)
 			changed[at] ^= flip
 			src := sourceOf(t, written(t, "book.xlsx", changed))
@@ -108,8 +108,8 @@ func TestAChangedByteNeverChangesARow(t *testing.T) {
 			}
 		}
 	}
-	if errs < len(whole)/2 {
-		t.Errorf("only %d of %d changes were seen", errs, 2*len(whole))
+	if errs < len(whole)/4 {
+		t.Errorf("only %d of %d changes were seen", errs, len(whole))
 	}
 }
 
@@ -283,18 +283,8 @@ func TestBombsAreRefused(t *testing.T) {
 	for i := range maxEntries + 1 {
 		many = append(many, bookFile{fmt.Sprintf("xl/%d.xml", i), ""})
 	}
-	var strung strings.Builder
-	strung.WriteString("<sst>")
-	for strung.Len() < 80<<20 {
-		strung.WriteString("<si><t>")
-		for range 60 {
-			fmt.Fprintf(&strung, "%x", crc32.ChecksumIEEE([]byte(fmt.Sprint(strung.Len()))))
-		}
-		strung.WriteString("</t></si>")
-	}
-	strung.WriteString("</sst>")
 	big := sampleBook(3)
-	big.shared = strung.String()
+	big.shared = "<sst>" + strings.Repeat("<si><t>"+strings.Repeat("long text ", 10_000)+"</t></si>", 700) + "</sst>"
 	countless := sampleBook(3)
 	countless.shared = "<sst>" + strings.Repeat("<si/>", maxSharedItems+1) + "</sst>"
 	styled := sampleBook(3)
@@ -314,7 +304,7 @@ func TestBombsAreRefused(t *testing.T) {
 		}), "unpacks to more than 1024 MiB; set max_unpacked"},
 		{"many parts", zipped(t, many), "has more than 2000 parts"},
 		{"very many parts", zipped(t, slicesOf(bookFile{name: strings.Repeat("x", 200)}, 30_000)), "has more than 2000 parts"},
-		{"texts without end", big.bytes(t), "64 MiB of them; save the sheet as CSV"},
+		{"texts without end", big.stored(t), "64 MiB of them; save the sheet as CSV"},
 		{"countless texts", countless.stored(t), "has more than 4000000 different texts"},
 		{"styles", styled.stored(t), "has more than 65536 styles"},
 		{"sheets", sheeted.bytes(t), "has more than 2000 sheets"},

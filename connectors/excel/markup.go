@@ -49,8 +49,9 @@ type scanner struct {
 	cdata bool   // data is not escaped
 }
 
-func newScanner(r io.Reader) *scanner {
-	return &scanner{r: r, buf: make([]byte, windowBytes)}
+// newScanner begins to scan a document of about size bytes.
+func newScanner(r io.Reader, size int64) *scanner {
+	return &scanner{r: r, buf: make([]byte, max(512, min(size+1, windowBytes)))}
 }
 
 // next moves to the next token. An element without content, <x/>, gives a

@@ -13,7 +13,7 @@ import (
 
 // tokens writes down what the scanner makes of a document.
 func tokens(r io.Reader) (string, error) {
-	s := newScanner(r)
+	s := newScanner(r, 0)
 	var b strings.Builder
 	for {
 		t, err := s.next()

@@ -59,7 +59,7 @@ func (w *workbook) openRows(ctx context.Context, sh sheet) (*rowScanner, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &rowScanner{scanner: newScanner(p), book: w, part: p}
+	r := &rowScanner{scanner: newScanner(p, p.size), book: w, part: p}
 	for {
 		t, err := r.scanner.next()
 		switch {

@@ -29,7 +29,7 @@ func (w *workbook) verify(ctx context.Context, sh sheet) ([]area, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newScanner(io.MultiReader(bytes.NewReader(rest), p))
+	s := newScanner(io.MultiReader(bytes.NewReader(rest), p), p.size)
 	s.depth, s.rooted = 1, true
 	s.open[0] = digest([]byte("worksheet"))
 	var merges []area

@@ -191,7 +191,7 @@ func (w *workbook) scan(ctx context.Context, name string) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newScanner(p), nil
+	return newScanner(p, p.size), nil
 }
 
 func (w *workbook) readSheets(ctx context.Context, main string, parts []relation) error {

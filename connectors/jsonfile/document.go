@@ -87,9 +87,7 @@ func recognise(ctx context.Context, file connectors.File, encoding string, p pat
 		d.mode = lines
 	default:
 		d.mode = one
-		if !p.given {
-			return d, d.searchArrays(ctx, s)
-		}
+		return d, d.searchArrays(ctx, s)
 	}
 	if head[0] != '{' && head[0] != '[' {
 		return nil, d.otherFormat(head)
@@ -155,7 +153,7 @@ func (d *document) searchArrays(ctx context.Context, s *scanner) error {
 		d.mode = lines // the first of which is too long to have been seen as a whole
 		return nil
 	}
-	if err := s.atEnd(ctx); err != nil || len(found) == 0 {
+	if err := s.atEnd(ctx); err != nil || len(found) == 0 || d.path.given {
 		return err
 	}
 	return d.errorf("set records to "+strings.Join(append(found, "$ for the document itself"), ", or to "),

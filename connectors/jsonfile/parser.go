@@ -46,6 +46,7 @@ type parser struct {
 	scratch []byte   // texts that do not stand in buf as they are
 	names   [][]byte // of the objects within JSON text, for duplicates
 	soft    *fault   // the first that leaves the record readable as JSON
+	stopped bool     // the record is too deep to be read to its end
 	touched []touch  // nodes of the record, while it learns
 }
 
@@ -68,7 +69,7 @@ func newParser(t *tree, learning bool) *parser {
 func (p *parser) parse(rec record) *fault {
 	p.tree.stamp++
 	p.stamp = p.tree.stamp
-	p.buf, p.at, p.depth = rec.text, 0, 0
+	p.buf, p.at, p.depth, p.stopped = rec.text, 0, 0, false
 	p.scratch, p.names, p.soft, p.touched = p.scratch[:0], p.names[:0], nil, p.touched[:0]
 	if !rec.whole {
 		return &fault{rule: tooLong, column: -1, value: rec.text, message: fmt.Sprintf("the record is longer than %d MiB", maxRecord>>20)}
@@ -102,7 +103,7 @@ func (p *parser) record() *fault {
 	if hard != nil {
 		return hard
 	}
-	if p.blanks(); p.at < len(p.buf) && (p.soft == nil || p.soft.rule != tooDeep) {
+	if p.blanks(); p.at < len(p.buf) {
 		return p.expected("the end of the record")
 	}
 	return nil
@@ -163,7 +164,7 @@ func (p *parser) object(n *node, level int) *fault {
 		if hard != nil {
 			return hard
 		}
-		if hard := p.member(n, name, level); hard != nil {
+		if hard := p.member(n, name, level); hard != nil || p.stopped {
 			return hard
 		}
 		switch p.next() {

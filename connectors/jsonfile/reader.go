@@ -42,7 +42,8 @@ type cursor struct {
 	Offset  int64  `json:"offset"` // in the text as UTF-8, without byte order mark
 	Line    int64  `json:"line"`
 	Column  int64  `json:"column"`
-	Row     int64  `json:"row"` // records of the document up to there
+	Row     int64  `json:"row"`             // records of the document up to there
+	Ended   bool   `json:"ended,omitempty"` // the document was read to its end
 }
 
 func newReader(data *dataset, cfg Config, batchRows int, from connectors.Cursor) (*reader, error) {
@@ -79,6 +80,11 @@ func (r *reader) goTo(c cursor) error {
 			return &connectors.Error{Place: place, Message: "has changed since it was read up to here", Hint: "start the run from the beginning"}
 		}
 		r.from = position{spot{c.Offset, c.Line, c.Column}, c.Row}
+		if c.Ended {
+			r.at++
+			r.before += d.file.Size
+			r.from = start
+		}
 		return nil
 	}
 	return &connectors.Error{
@@ -225,7 +231,7 @@ func (r *reader) deliver(d *document) *connectors.Batch {
 	at := r.records.position()
 	r.begun = at.offset
 	// A cursor is text and numbers, which always have a form in JSON.
-	text, _ := json.Marshal(cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records})
+	text, _ := json.Marshal(cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records, r.records.ended})
 	batch.Cursor = connectors.Cursor(text)
 	batch.Done, batch.Size = r.before+min(r.records.text.file.Done(), d.file.Size), r.size
 	return batch

@@ -229,7 +229,7 @@ func (p *parser) compact() *fault {
 	case '{', '[':
 		if p.depth++; p.depth > maxDepth {
 			p.report(tooDeep, p.at, -1, around(p.buf, p.at), fmt.Sprintf("values are nested more than %d deep", maxDepth))
-			p.at = len(p.buf) // what follows cannot be told without going deeper
+			p.at, p.stopped = len(p.buf), true
 			return nil
 		}
 		defer func() { p.depth-- }()
@@ -276,7 +276,7 @@ func (p *parser) compactMembers(open byte) *fault {
 				return hard
 			}
 		}
-		if hard := p.compact(); hard != nil || p.soft != nil && p.soft.rule == tooDeep {
+		if hard := p.compact(); hard != nil || p.stopped {
 			return hard
 		}
 		switch p.next() {

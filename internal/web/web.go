@@ -1,18 +1,18 @@
-// Package web serves HTTP as all of Crossdock does: one huma API on one mux,
-// errors as RFC 9457 problems that name the field at fault, unknown query
-// parameters refused, requests counted and numbered, and a stop that lets
-// requests finish. It knows none of the words of hub or commerce.
+// Package web is what our HTTP has in common: one API document for all
+// services of a process, errors that name their place, limits, and a server
+// that finishes what it has begun.
 //
-// Begin with [NewAPI], wrap its mux by [Handler], and run [Serve].
+//	mux := http.NewServeMux()
+//	api := web.NewAPI(mux, web.Info{Title: "Crossdock", Version: version})
+//	catalog.Register(api) // each service adds its operations
+//	web.Serve(ctx, listener, web.Wrap(mux, web.Options{Log: log, Clock: clock}), log)
+//
+// Begin with [NewAPI], [Register] and [Wrap].
 package web
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,125 +22,134 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// NewAPI returns an API on the mux, to which services add their operations.
-// Its OpenAPI 3.1 document is served at /openapi.json.
-func NewAPI(mux *http.ServeMux, title, version, description string) huma.API {
-	config := huma.DefaultConfig(title, version)
-	config.Info.Description = description
-	config.DocsPath = ""     // a page that loads its scripts from elsewhere
-	config.SchemasPath = ""  // the document holds them all
-	config.CreateHooks = nil // which would add a $schema member to every answer
+// timeLimit is how long an operation of the API may take. What takes longer is
+// a job, and is not waited for.
+const timeLimit = 30 * time.Second
+
+// Info describes an API.
+type Info struct {
+	Title, Version string
+
+	// Suggest returns ", did you mean X?" for the candidate nearest to a name,
+	// or nothing.
+	Suggest func(name string, candidates []string) string
+}
+
+// NewAPI returns an API whose operations are served by mux, and its document
+// at /openapi.json and /openapi.yaml.
+func NewAPI(mux *http.ServeMux, info Info) huma.API {
+	config := huma.DefaultConfig(info.Title, info.Version)
+	config.DocsPath = ""     // its page would load scripts from elsewhere
+	config.SchemasPath = ""  // the document has them
+	config.CreateHooks = nil // no $schema member in answers
 	api := humago.New(mux, config)
-	api.UseMiddleware(refuseUnknownParameters(api))
+	api.UseMiddleware(limitTime, refuseUnknown(api, info.Suggest))
 	return api
 }
 
-// refuseUnknownParameters answers 400 to a query parameter that the operation
-// does not have: a misspelt filter must not return everything.
-func refuseUnknownParameters(api huma.API) func(huma.Context, func(huma.Context)) {
+func limitTime(ctx huma.Context, next func(huma.Context)) {
+	limited, cancel := context.WithTimeout(ctx.Context(), timeLimit)
+	defer cancel()
+	next(huma.WithContext(ctx, limited))
+}
+
+// refuseUnknown refuses a query parameter that the operation does not have, or
+// has once and is given twice: a filter that is ignored shows the wrong rows.
+func refuseUnknown(api huma.API, suggest func(string, []string) string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		var known []string
-		for _, p := range ctx.Operation().Parameters {
-			if p.In == "query" {
-				known = append(known, p.Name)
-			}
-		}
 		url := ctx.URL()
-		var unknown []error
-		for name := range url.Query() {
-			if !slices.Contains(known, name) {
-				message := "unknown query parameter"
-				if len(known) > 0 {
-					message += "; there are " + strings.Join(known, ", ")
-				}
-				unknown = append(unknown, &huma.ErrorDetail{Location: "query." + name, Message: message, Value: name})
-			}
-		}
-		if len(unknown) > 0 {
-			slices.SortFunc(unknown, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-			_ = huma.WriteErr(api, ctx, http.StatusBadRequest, "the query has parameters that this operation does not know", unknown...)
+		if url.RawQuery == "" {
+			next(ctx)
 			return
 		}
-		next(ctx)
+		known := map[string]bool{} // whether it may be repeated
+		var names []string
+		for _, p := range ctx.Operation().Parameters {
+			if p.In == "query" {
+				known[p.Name] = p.Schema != nil && p.Schema.Type == huma.TypeArray
+				names = append(names, p.Name)
+			}
+		}
+		var details []error
+		for name, values := range url.Query() {
+			many, ok := known[name]
+			switch {
+			case !ok:
+				message := "is not a parameter of this request"
+				if suggest != nil {
+					message += suggest(name, names)
+				}
+				if !strings.HasSuffix(message, "?") && len(names) > 0 {
+					message += "; it has " + strings.Join(names, ", ")
+				}
+				details = append(details, &huma.ErrorDetail{Location: "query." + name, Message: message})
+			case len(values) > 1 && !many:
+				details = append(details, &huma.ErrorDetail{Location: "query." + name, Message: "is given more than once"})
+			}
+		}
+		if len(details) == 0 {
+			next(ctx)
+			return
+		}
+		slices.SortFunc(details, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		_ = huma.WriteErr(api, ctx, http.StatusBadRequest, "unknown or repeated query parameters", details...)
 	}
 }
 
-// RequestIDHeader carries the number of a request, in answers and logs.
-const RequestIDHeader = "X-Request-Id"
+// A Problem is an error that a client may read.
+type Problem interface {
+	error
+	Status() int                      // of HTTP
+	Problem() (message, place string) // place such as query.cursor, or ""
+}
 
-// Handler wraps a handler with what every answer has: a request id, headers
-// that keep browsers from guessing, and an answer in place of a panic.
-func Handler(next http.Handler, log *slog.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()[:16]
-		h := w.Header()
-		h.Set(RequestIDHeader, id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		defer func() {
-			fault := recover()
-			if fault == nil {
-				return
-			}
-			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(fault) // the way in which handlers break a connection off
-			}
-			log.ErrorContext(r.Context(), "panic", "request", id, "method", r.Method, "path", r.URL.Path, "fault", fmt.Sprint(fault))
-			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		}()
-		next.ServeHTTP(w, r)
+// Register adds an operation to the API. An error of the handler that is a
+// Problem is answered as such. Any other is ours to mend: it goes to the log
+// and the client learns the number of its request alone.
+func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if op.OperationID == "" {
+		op.OperationID = huma.GenerateOperationID(op.Method, op.Path, (*O)(nil))
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, answer(ctx, err)
+		}
+		return out, nil
 	})
 }
 
-// Bounds of one connection. Uploads and downloads may take as long as they
-// need while bytes flow; a client that sends no headers may not.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10
-	drainTimeout  = 20 * time.Second
-)
-
-// Listen opens the address to serve on. The error says in one sentence what to
-// do where another process has it.
-func Listen(ctx context.Context, address string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot serve on %s: %w; choose another with --listen", address, rootCause(err))
-	}
-	return listener, nil
-}
-
-func rootCause(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
+// answer returns the error that a client gets for err.
+func answer(ctx context.Context, err error) error {
+	if p, ok := errors.AsType[Problem](err); ok {
+		message, place := p.Problem()
+		if place == "" {
+			return huma.NewError(p.Status(), message)
 		}
-		err = inner
+		return huma.NewError(p.Status(), place+": "+message, &huma.ErrorDetail{Location: place, Message: message})
 	}
+	if _, ok := errors.AsType[huma.StatusError](err); ok {
+		return err
+	}
+	note(ctx, err)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return huma.NewError(http.StatusServiceUnavailable, "the request took too long: try again, or ask for less")
+	}
+	return huma.NewError(http.StatusInternalServerError, "internal error; the log tells more under request "+RequestID(ctx))
 }
 
-// Serve serves until ctx ends. Then it takes no new connection, lets the
-// requests under way finish for a while, and returns nil.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+// NotModified is the answer to a client that has the version already.
+func NotModified(etag string) error {
+	return huma.ErrorWithHeaders(huma.Status304NotModified(), http.Header{"Etag": {etag}})
+}
+
+// Matches reports whether an If-None-Match header names the version.
+func Matches(header, etag string) bool {
+	for tag := range strings.SplitSeq(header, ",") {
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == strings.TrimPrefix(etag, "W/") && tag != "" {
+			return true
+		}
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }() // ends by Shutdown or Close below
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off after %s: %w", drainTimeout, err), server.Close())
-	}
-	return nil
+	return false
 }

@@ -74,7 +74,6 @@ type pass struct {
 	keyArgs []driver.NamedValue
 	old     []driver.Value // id, row_hash, columns
 	merged  []driver.Value
-	update  []driver.NamedValue
 }
 
 // pass takes a batch through its table, in the transaction of the connection.
@@ -125,7 +124,7 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 		shape: s, conn: c, batch: b, hashes: b.Hashes(),
 		touched: map[string]bool{}, waiting: map[string]bool{},
 		keyArgs: store.Args(len(t.key)), old: make([]driver.Value, len(t.columns)+2),
-		merged: make([]driver.Value, len(t.columns)), update: store.Args(len(t.columns) + 2),
+		merged: make([]driver.Value, len(t.columns)),
 	}
 	if p.create, err = c.Prepare(s.insert); err != nil {
 		return nil, err
@@ -362,23 +361,24 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 
 // writeMerged updates the row that was read last to what it was merged to.
 func (p *pass) writeMerged(row int) error {
-	p.update[0].Value, p.update[1].Value = int64(p.hashes[row]), p.seq
+	p.set[0].Value, p.set[1].Value = int64(p.hashes[row]), p.seq
 	n := 2
-	for i := range p.t.columns {
-		if !p.t.columns[i].field.Key {
-			p.update[n].Value = p.merged[i]
-			n++
-		}
-	}
-	for _, k := range p.t.key {
-		p.update[n].Value = p.merged[k]
+	for _, i := range p.sent {
+		p.set[n].Value = p.merged[i]
 		n++
 	}
-	s, err := p.conn.Prepare(p.t.updateSQL)
+	if p.t.hasID {
+		p.set[n].Value = p.old[0]
+	} else {
+		for j := range p.keyArgs {
+			p.set[n+j].Value = p.keyArgs[j].Value
+		}
+	}
+	s, err := p.conn.Prepare(p.update)
 	if err != nil {
 		return err
 	}
-	if _, _, err := s.Exec(p.update); err != nil {
+	if _, _, err := s.Exec(p.set); err != nil {
 		return p.failed(row, err)
 	}
 	id, _ := p.old[0].(int64)

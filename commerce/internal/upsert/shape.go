@@ -21,6 +21,7 @@ type input struct {
 	index  int    // in the batch
 	name   string // as a pipeline writes it
 	sub    string // the member of the object that it is, or ""
+	quoted []byte // the member as a JSON string
 	absent []bool // rows in which the source did not send it; nil: none
 
 	// One of these is set, by the type of the Arrow column.
@@ -35,7 +36,7 @@ type input struct {
 
 func newInput(b *schemas.Batch, index int) (input, error) {
 	c := b.Columns[index]
-	in := input{index: index, name: c.Name, sub: c.Sub, rows: b.Rows.Column(index)}
+	in := input{index: index, name: c.Name, sub: c.Sub, quoted: appendString(nil, c.Sub), rows: b.Rows.Column(index)}
 	if index < len(b.Absent) {
 		in.absent = b.Absent[index]
 	}
@@ -140,6 +141,11 @@ type shape struct {
 	insert  string
 	args    []driver.NamedValue // of insert: the varying columns, row_hash, changed_seq
 
+	// An update sets the columns that the batch has, no others.
+	sent   []int
+	update string
+	set    []driver.NamedValue // of update: row_hash, changed_seq, the columns sent, the key or id
+
 	object []byte // space to write an object in
 }
 
@@ -194,8 +200,25 @@ func (s *shape) compose() {
 		names = append(names, c.name)
 	}
 	s.args = store.Args(len(s.varying) + 2)
+	s.composeUpdate()
 	s.insert = "INSERT INTO " + s.t.name + " (" + strings.Join(names, ", ") + ", row_hash, changed_seq) VALUES (" +
 		strings.Join(places, ", ") + ", ?, ?) ON CONFLICT DO NOTHING"
+}
+
+func (s *shape) composeUpdate() {
+	sets := "row_hash = ?, changed_seq = ?"
+	for i, c := range s.t.columns {
+		if len(s.inputs[i]) > 0 && !c.field.Key {
+			s.sent = append(s.sent, i)
+			sets += ", " + c.name + " = ?"
+		}
+	}
+	where, n := s.t.where, len(s.t.key)
+	if s.t.hasID {
+		where, n = " WHERE id = ?", 1 // spares a way through the index
+	}
+	s.update = "UPDATE " + s.t.name + " SET " + sets + where
+	s.set = store.Args(2 + len(s.sent) + n)
 }
 
 func literal(v driver.Value) string {
@@ -230,29 +253,6 @@ func (s *shape) fill(row int) {
 		}
 		s.values[i] = v
 	}
-}
-
-// newObject writes the members that the row has as a JSON object, or returns
-// nil where it has none.
-func (s *shape) newObject(members []input, row int) driver.Value {
-	b := append(s.object[:0], '{')
-	for i := range members {
-		in := &members[i]
-		if in.rows.IsNull(row) {
-			continue
-		}
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = appendString(b, in.sub)
-		b = append(b, ':')
-		b = appendString(b, in.text.Value(row))
-	}
-	s.object = b
-	if len(b) == 1 {
-		return nil
-	}
-	return string(append(b, '}'))
 }
 
 // isDelete reports whether the row deletes.

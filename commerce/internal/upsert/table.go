@@ -19,7 +19,7 @@ type table struct {
 	key     []int    // positions of the columns of the key
 	hasID   bool     // the row id has a name
 
-	hashSQL, readSQL, updateSQL, deleteSQL, probeSQL string
+	where, hashSQL, readSQL, deleteSQL, probeSQL string
 
 	// insertFirst is set while batches bring almost only new keys: then it
 	// costs less to try an insert than to ask before. Only the function that
@@ -84,25 +84,21 @@ func (t *table) compare(ctx context.Context, db *store.DB) error {
 
 // compose writes the statements out.
 func (t *table) compose() {
-	var keys, names, sets []string
+	var keys, names []string
 	for _, k := range t.key {
 		keys = append(keys, t.columns[k].name+" = ?")
 	}
-	for i, c := range t.columns {
+	for _, c := range t.columns {
 		names = append(names, c.name)
-		if !slices.Contains(t.key, i) {
-			sets = append(sets, c.name+" = ?")
-		}
 	}
 	id := "0"
 	if t.hasID {
 		id = "id"
 	}
-	where := " WHERE " + strings.Join(keys, " AND ")
-	t.hashSQL = "SELECT row_hash FROM " + t.name + where
-	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + " FROM " + t.name + where
-	t.updateSQL = "UPDATE " + t.name + " SET row_hash = ?, changed_seq = ?, " + strings.Join(sets, ", ") + where
-	t.deleteSQL = "DELETE FROM " + t.name + where
+	t.where = " WHERE " + strings.Join(keys, " AND ")
+	t.hashSQL = "SELECT row_hash FROM " + t.name + t.where
+	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + " FROM " + t.name + t.where
+	t.deleteSQL = "DELETE FROM " + t.name + t.where
 	if len(t.key) == 1 {
 		// One answer for a whole batch: asking row by row costs a call into C for
 		// every step of every row.

@@ -1,0 +1,170 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Options say how Wrap serves.
+type Options struct {
+	Log     *slog.Logger
+	Clock   func() time.Time
+	Metrics *Metrics // may be nil
+}
+
+// An exchange is what is known of the request being served.
+type exchange struct {
+	id  string
+	err error // to log
+}
+
+type exchangeKey struct{}
+
+// RequestID returns the number under which the log has the request, or "".
+func RequestID(ctx context.Context) string {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x.id
+	}
+	return ""
+}
+
+// note keeps an error for the log entry of the request.
+func note(ctx context.Context, err error) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		x.err = err
+	}
+}
+
+// Wrap returns the handler of a whole process: it numbers requests, logs those
+// that fail, counts them, sets the headers that protect browsers, refuses
+// writes that another site's page sends, and answers in problem+json where mux
+// itself would in plain text.
+func Wrap(mux *http.ServeMux, o Options) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		WriteProblem(w, http.StatusForbidden, "a page of another site may not do this", "header.Origin")
+	}))
+	routes := guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			refuse(mux, w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{id: requestID(r)}
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		setHeaders(w.Header(), x.id)
+		out := &recorder{ResponseWriter: w}
+		start := o.Clock()
+		defer func() {
+			if p := recover(); p != nil {
+				x.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				if out.status == 0 {
+					WriteProblem(out, http.StatusInternalServerError, "internal error; the log tells more under request "+x.id, "")
+				}
+			}
+			took := o.Clock().Sub(start)
+			if x.err != nil {
+				o.Log.ErrorContext(r.Context(), "request", "id", x.id, "method", r.Method, "path", r.URL.Path,
+					"status", out.status, "took", took, "error", x.err)
+			}
+			if o.Metrics != nil {
+				o.Metrics.observe(r, out.status, took)
+			}
+		}()
+		routes.ServeHTTP(out, r)
+	})
+}
+
+// refuse answers a request for which there is no route. mux knows whether it
+// is the path or the method that is wrong.
+func refuse(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	probe := &verdict{header: http.Header{}}
+	mux.ServeHTTP(probe, r)
+	switch probe.status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", probe.header.Get("Allow"))
+		WriteProblem(w, probe.status, r.Method+" is not possible here, only "+probe.header.Get("Allow"), "")
+	case http.StatusNotFound, 0:
+		WriteProblem(w, http.StatusNotFound, "there is nothing at "+r.URL.Path, "path")
+	default: // a redirect to the clean form of the path
+		mux.ServeHTTP(w, r)
+	}
+}
+
+// A verdict takes the head of an answer and drops its body.
+type verdict struct {
+	header http.Header
+	status int
+}
+
+func (v *verdict) Header() http.Header         { return v.header }
+func (v *verdict) Write(b []byte) (int, error) { return len(b), nil }
+func (v *verdict) WriteHeader(status int)      { v.status = status }
+
+// A recorder remembers the status of the answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 && status >= http.StatusOK {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach what the connection can do.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// requestID returns the number that the client has given the request, or a new one.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(id) {
+		return id
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // does not fail
+	return hex.EncodeToString(b[:])
+}
+
+// setHeaders sets what every answer carries. Handlers that serve pages put
+// their own policy in the place of the one here, which allows nothing.
+func setHeaders(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
+
+// WriteProblem answers with an error as RFC 9457 has it, for handlers that are
+// no operations of the API. Place is the part of the request at fault, or "".
+func WriteProblem(w http.ResponseWriter, status int, message, place string) {
+	p := huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: message}
+	if place != "" {
+		p.Errors = []*huma.ErrorDetail{{Location: place, Message: message}}
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(p) // whoever does not read it is gone
+}

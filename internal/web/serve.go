@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	headerTimeout  = 10 * time.Second // to send the head of a request
+	idleTimeout    = 2 * time.Minute  // of a connection without one
+	maxHeaderBytes = 64 << 10
+	drainTimeout   = 15 * time.Second // for what was begun when the server is asked to stop
+)
+
+// Serve serves HTTP on the listener until ctx ends. Then it takes no more
+// connections, lets requests finish for a while, and cuts off the rest.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }() // ends when the server is shut down
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
+	}
+	return nil
+}
+
+// Health adds /healthz, which answers as long as the process lives, and
+// /readyz, which answers 503 with the reason while ready returns an error.
+func Health(mux *http.ServeMux, ready func(context.Context) error) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeOK(w) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		if err := ready(ctx); err != nil {
+			note(r.Context(), err)
+			WriteProblem(w, http.StatusServiceUnavailable, "not ready: "+err.Error(), "")
+			return
+		}
+		writeOK(w)
+	})
+}
+
+func writeOK(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte("{\"status\":\"ok\"}\n")) // whoever does not read it is gone
+}
