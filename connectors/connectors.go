@@ -53,7 +53,8 @@ type ReadRequest struct {
 	BatchRows int    // most rows in a batch; 0: 8,000
 }
 
-// A Reader reads one stream, oldest rows first. It is used by one goroutine.
+// A Reader reads one stream, oldest rows first. Next is called by one
+// goroutine, and Ack may be called by another beside it.
 type Reader interface {
 	// Next returns the next batch, which then is the caller's, and io.EOF when
 	// the stream is exhausted. It returns within a second of ctx ending.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type memory struct {
 	once  bool          // it cannot be read twice
 	gate  chan struct{} // one value lets one batch through; nil: all
 	fail  error         // instead of the end
+	acked func(connectors.Cursor)
 }
 
 type memoryConfig struct {
@@ -109,12 +111,19 @@ func (r *memoryReader) Next(ctx context.Context) (*connectors.Batch, error) {
 	}
 	b := builder.Build()
 	b.Origin.Resource, b.Rejects = r.name, rejects
+	b.Cursor = connectors.Cursor(strconv.Itoa(r.next))
 	b.Done, b.Size = int64(r.next), int64(len(r.lines))
 	return b, nil
 }
 
-func (r *memoryReader) Ack(context.Context, connectors.Cursor) error { return nil }
-func (r *memoryReader) Close() error                                 { return nil }
+func (r *memoryReader) Ack(_ context.Context, c connectors.Cursor) error {
+	if r.acked != nil {
+		r.acked(c)
+	}
+	return nil
+}
+
+func (r *memoryReader) Close() error { return nil }
 
 // A shelf is a service that keeps rows by key, as one should.
 type shelf struct {
@@ -275,6 +284,28 @@ func TestRunAccountsForEveryRow(t *testing.T) {
 	}
 	if got := counts(again.Counts); got != [5]int64{7, 0, 2, 5, 0} || again.Superseded != 5 {
 		t.Errorf("second run = %v, %d superseded; want 7 = 0 + 2 + 5 + 0, 5 superseded", got, again.Superseded)
+	}
+}
+
+func TestTheSourceIsAcknowledgedWhenServiceAndJournalHaveTheRows(t *testing.T) {
+	b := newBench(t, products(7)...)
+	var acked []string
+	b.memory.acked = func(c connectors.Cursor) {
+		acked = append(acked, string(c))
+		runs, err := b.Journal().Runs(t.Context(), journal.RunFilter{})
+		if err != nil || fmt.Sprint(runs[0].Read) != string(c) || fmt.Sprint(len(b.shelf.rows)) != string(c) {
+			t.Errorf("acknowledged %s rows; journal has %d (%v), service %d", c, runs[0].Read, err, len(b.shelf.rows))
+		}
+	}
+	p := b.write(t, pipelineText)
+	if _, err := b.Run(t.Context(), p, hub.Options{DryRun: true}); err != nil || acked != nil {
+		t.Errorf("a dry run acknowledged %v, %v", acked, err)
+	}
+	if _, err := b.Run(t.Context(), p, hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"3", "6", "7"}, acked); diff != "" {
+		t.Errorf("acknowledged (-want +got)\n%s", diff)
 	}
 }
 

@@ -68,7 +68,7 @@ func (h *Hub) Preview(ctx context.Context, p *pipelines.Pipeline, input *Input, 
 		if err != nil {
 			return nil, err
 		}
-		preview.add(&processed{b, result, processor})
+		preview.add(&processed{batch: b, result: result, processor: processor})
 	}
 	preview.Rows = preview.Rows[:min(len(preview.Rows), rows)]
 	return preview, nil

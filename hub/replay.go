@@ -148,7 +148,7 @@ func (x *execution) replayBatch(ctx context.Context, processor *pipelines.Proces
 		return err
 	}
 	keepDuplicates(result, rows)
-	one := &processed{b, result, processor}
+	one := &processed{batch: b, result: result, processor: processor}
 	x.seq++
 	outcome, err := x.apply(ctx, result.Batch)
 	if err != nil {

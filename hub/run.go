@@ -91,6 +91,7 @@ type processed struct {
 	batch     *connectors.Batch
 	result    *pipelines.Result
 	processor *pipelines.Processor
+	ack       func(context.Context, connectors.Cursor) error // tells the source that the batch is safe
 }
 
 // Run executes a pipeline and returns its summary. The error is the reason
@@ -320,7 +321,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	results := make(chan *processed, 1)
 	group.Go(func() error {
 		defer close(batches)
-		return errors.Join(pump(inner, reader, batches), reader.Close())
+		return pump(inner, reader, batches)
 	})
 	group.Go(func() error {
 		defer close(results)
@@ -329,7 +330,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 			if err != nil {
 				return err
 			}
-			if err := send(inner, results, &processed{b, result, processor}); err != nil {
+			if err := send(inner, results, &processed{b, result, processor, reader.Ack}); err != nil {
 				return err
 			}
 		}
@@ -347,10 +348,10 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 		return nil
 	})
 	err = group.Wait()
-	if ctx.Err() != nil {
-		return interrupted(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = interrupted(ctx)
 	}
-	return err
+	return errors.Join(err, reader.Close()) // not before: the last batch has to be acknowledged
 }
 
 // interrupted returns an error when a person or the system ends the run.
@@ -408,6 +409,9 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		commit := journal.Commit{Counts: counts, Parked: parked, Cursor: string(one.batch.Cursor)}
 		if err := x.hub.journal.Commit(ctx, x.id, commit); err != nil {
 			return fmt.Errorf("write the journal of run %s: %w", x.id, err)
+		}
+		if err := one.ack(ctx, one.batch.Cursor); err != nil {
+			return fmt.Errorf("acknowledge rows %s: %w", rowRange(one.batch), err)
 		}
 	}
 	x.counts.Add(counts)

@@ -157,6 +157,9 @@ func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 	if ctx.Err() != nil && s.Status == journal.Stopped {
 		return h.journal.Requeue(context.WithoutCancel(ctx), run.ID)
 	}
+	if err == nil { // its rows are applied or parked as they were read: the file has done its work
+		err = os.Remove(run.InputPath)
+	}
 	h.Log.InfoContext(ctx, "run finished", "run", s.Run, "pipeline", s.Pipeline, "status", s.Status, "read", s.Read,
 		"applied", s.Applied, "unchanged", s.Unchanged, "rejected", s.Rejected, "skipped", s.Skipped, "seconds", s.Seconds)
 	return err

@@ -122,7 +122,7 @@ type currencies struct {
 	former    map[string]string // withdrawn code to its successor
 }
 
-var currencyTable = sync.OnceValue(func() *currencies {
+var currencyTable = sync.OnceValue(func() *currencies { //nolint:gochecknoglobals // read only
 	t := &currencies{map[string]int{}, map[string]string{}, map[string]string{}}
 	codeLines("currencies.txt", func(cells []string) {
 		code, digits := cells[0], -1
@@ -143,7 +143,7 @@ var currencyTable = sync.OnceValue(func() *currencies {
 })
 
 // hintLanguages are those in which names of countries and languages are understood.
-var hintLanguages = []language.Tag{
+var hintLanguages = []language.Tag{ //nolint:gochecknoglobals // read only
 	language.English, language.German, language.French, language.Italian, language.Spanish, language.Dutch,
 }
 
@@ -152,7 +152,7 @@ type countries struct {
 	alpha3 map[string]string // alpha-3 to alpha-2
 }
 
-var countryTable = sync.OnceValue(func() *countries {
+var countryTable = sync.OnceValue(func() *countries { //nolint:gochecknoglobals // read only
 	t := &countries{map[string]bool{}, map[string]string{}}
 	codeLines("countries.txt", func(cells []string) {
 		for pair := range strings.FieldsSeq(cells[0]) {
@@ -166,7 +166,7 @@ var countryTable = sync.OnceValue(func() *countries {
 
 // countryNames maps the squeezed names of countries to their codes. It is
 // built for the first hint that needs it.
-var countryNames = sync.OnceValue(func() map[string]string {
+var countryNames = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // read only
 	names := map[string]string{
 		// Not in the CLDR, or not so: what people and older systems write.
 		"uk": "GB", "england": "GB", "großbritannien": "GB", "great britain": "GB", "el": "GR", "usa": "US", "holland": "NL",
@@ -196,7 +196,7 @@ func (t *countries) near(text string) string {
 
 // languageNames maps the squeezed names of languages, in those languages, to
 // their tags; with them the one-letter keys by which SAP stores texts (SPRAS).
-var languageNames = sync.OnceValue(func() map[string]string {
+var languageNames = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // read only
 	names := map[string]string{
 		"d": "de", "e": "en", "f": "fr", "i": "it", "s": "es", "n": "nl", "p": "pt", "l": "pl", "c": "cs", "h": "hu", "k": "da", "v": "sv",
 	}

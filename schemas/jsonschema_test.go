@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -67,9 +68,7 @@ func checkRow(t *testing.T, schema *jsonschema.Schema, row, key map[string]any) 
 	t.Helper()
 	whole := map[string]any{}
 	for _, part := range []map[string]any{key, row} {
-		for name, value := range part {
-			whole[name] = value
-		}
+		maps.Copy(whole, part)
 	}
 	text, err := json.Marshal(whole)
 	if err != nil {

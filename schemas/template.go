@@ -125,7 +125,7 @@ func (e *Entity) TemplateXLSX(w io.Writer, languages []string) error {
 		return err
 	}
 	b := &workbook{File: excelize.NewFile()}
-	defer b.Close() //nolint:errcheck // removes temporary files, of which a small workbook has none
+	defer b.Close() // removes temporary files, of which a small workbook has none
 	b.do(b.SetSheetName("Sheet1", e.Plural))
 	_, err = b.NewSheet(notesSheet)
 	b.do(err)

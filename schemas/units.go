@@ -24,7 +24,7 @@ type units struct {
 	preferred map[string]bool
 }
 
-var unitTable = sync.OnceValue(func() *units {
+var unitTable = sync.OnceValue(func() *units { //nolint:gochecknoglobals // read only
 	t := &units{map[string]unit{}, map[string]string{}, map[string]bool{}}
 	codeLines("units.txt", func(cells []string) { t.add("", cells) })
 	codeLines("packages.txt", func(cells []string) { t.add("X", cells) })

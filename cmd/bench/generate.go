@@ -25,13 +25,17 @@ const categoryCount = 200
 
 type generated struct{ csv, xlsx string }
 
-// generate writes what is measured, the same bytes every time, and leaves what
-// is there from an earlier run.
-func generate(dir string, products, sheetRows int) (generated, error) {
-	files := generated{
+func filesIn(dir string, products, sheetRows int) generated {
+	return generated{
 		csv:  filepath.Join(dir, fmt.Sprintf("products-%d.csv", products)),
 		xlsx: filepath.Join(dir, fmt.Sprintf("products-%d.xlsx", sheetRows)),
 	}
+}
+
+// generate writes what is measured, the same bytes every time, and leaves what
+// is there from an earlier run.
+func generate(dir string, products, sheetRows int) (generated, error) {
+	files := filesIn(dir, products, sheetRows)
 	if _, err := os.Stat(files.csv); err != nil {
 		if err := writeCSV(files.csv, productColumns(), products, productRow); err != nil {
 			return files, err

@@ -66,7 +66,7 @@ func recognise(ctx context.Context, file connectors.File, encoding string, p pat
 	if err != nil {
 		return nil, d.named(err)
 	}
-	defer t.file.Close() //nolint:errcheck // a file that was only read loses nothing
+	defer t.file.Close() // a file that was only read loses nothing
 	d.charset = t.charset
 	s := newScanner(t, file.Name, start.spot)
 	head, err := s.head(ctx, recogniseBytes)

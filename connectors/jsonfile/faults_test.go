@@ -76,7 +76,8 @@ func faults(t testing.TB) []brokenSource {
 		{
 			"a second file that is broken",
 			map[string]string{"a.json": `[{"a":1}]`, "b.json": `[{"a":1}`},
-			map[string]any{"path": "*.json"}, "b.json:1:9: the file ends in the middle of the array",
+			map[string]any{"path": "*.json"},
+			"b.json:1:9: the file ends in the middle of the array",
 		},
 	}
 }
@@ -105,7 +106,7 @@ func TestNoCutIsTakenForTheWhole(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(tt.content[:n]), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := readAll(t.Context(), newSource(t, dir, settings), 0); err == nil {
+			if _, err := readAll(t.Context(), newSource(t, dir, settings)); err == nil {
 				t.Errorf("%s: cut behind %q it is read without an error", tt.name, tt.content[:n])
 			} else if _, ok := errors.AsType[*connectors.Error](err); !ok {
 				t.Errorf("%s: cut behind %q: %v is no *connectors.Error", tt.name, tt.content[:n], err)
@@ -123,7 +124,7 @@ func TestNoCutLineIsTakenForAWhole(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(content[:n]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json"}), 0)
+		_, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json"}))
 		if err == nil || !strings.Contains(err.Error(), "in the middle of a record") {
 			t.Errorf("cut behind %q: %v", content[:n], err)
 		}

@@ -138,7 +138,7 @@ func compareFile(t *testing.T, path string, input []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := readAll(t.Context(), src, 0)
+	whole, err := readAll(t.Context(), src)
 	if err != nil {
 		if _, ok := errors.AsType[*connectors.Error](err); !ok {
 			t.Fatalf("%q: %v is no *connectors.Error", input, err)

@@ -132,7 +132,7 @@ func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connecto
 	if req.BatchRows > 0 {
 		rows = min(rows, req.BatchRows)
 	}
-	return newReader(data, s.cfg, rows, req.Cursor)
+	return newReader(data, rows, req.Cursor)
 }
 
 // dataset inspects the files as they are now, unless it did so before and
@@ -202,7 +202,7 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 	if err != nil {
 		return err
 	}
-	defer records.close() //nolint:errcheck // a file that was only read loses nothing
+	defer records.close() // a file that was only read loses nothing
 	p := newParser(t, true)
 	objects := 0
 	for limit == 0 || d.sampled < limit {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ import (
 )
 
 // readAll reads a source and writes its rows as "place column=value ...".
-func readAll(ctx context.Context, src connectors.Source, batchRows int) ([]string, error) {
-	reader, err := src.Open(ctx, connectors.ReadRequest{BatchRows: batchRows})
+func readAll(ctx context.Context, src connectors.Source) ([]string, error) {
+	reader, err := src.Open(ctx, connectors.ReadRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +83,13 @@ func TestRead(t *testing.T) {
 		{"one line", `{"a":1}`, nil, []string{`x.json:1 a=number "1"`}},
 		{"one object over several lines", "{\n \"a\": 1,\n \"b\": [ 1, 2 ]\n}\n", nil, []string{`x.json:1 a=number "1" b="[1,2]"`}},
 		{
-			"the document itself", `{"a":1,"lines":[{"b":2}]}`, map[string]any{"records": "$"},
+			"the document itself", `{"a":1,"lines":[{"b":2}]}`,
+			map[string]any{"records": "$"},
 			[]string{`x.json:1 a=number "1" lines="[{\"b\":2}]"`},
 		},
 		{
-			"a path", `{"x":{"a.b":[{"c":1}]}}`, map[string]any{"records": "$.x['a.b'][*]"},
+			"a path", `{"x":{"a.b":[{"c":1}]}}`,
+			map[string]any{"records": "$.x['a.b'][*]"},
 			[]string{`x.json:$.x["a.b"]:1 c=number "1"`},
 		},
 		{
@@ -99,11 +102,13 @@ func TestRead(t *testing.T) {
 			},
 		},
 		{
-			"no flattening", `[{"p":{"a": 1, "b": {"c" : "d e"}}}]`, map[string]any{"flatten": 0},
+			"no flattening", `[{"p":{"a": 1, "b": {"c" : "d e"}}}]`,
+			map[string]any{"flatten": 0},
 			[]string{`x.json:$:1 p="{\"a\":1,\"b\":{\"c\":\"d e\"}}"`},
 		},
 		{
-			"flattening of one level", `[{"p":{"a":1,"b":{"c":2}}}]`, map[string]any{"flatten": 1},
+			"flattening of one level", `[{"p":{"a":1,"b":{"c":2}}}]`,
+			map[string]any{"flatten": 1},
 			[]string{`x.json:$:1 p.a=number "1" p.b="{\"c\":2}"`},
 		},
 		{
@@ -173,10 +178,8 @@ func TestRead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := write(t, map[string]string{"x.json": tt.content})
 			settings := map[string]any{"path": "x.json"}
-			for name, value := range tt.settings {
-				settings[name] = value
-			}
-			got, err := readAll(t.Context(), newSource(t, dir, settings), 0)
+			maps.Copy(settings, tt.settings)
+			got, err := readAll(t.Context(), newSource(t, dir, settings))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,7 +247,7 @@ func TestMembersBesideTheArrayAreSkipped(t *testing.T) {
 	content := `{"junk":"` + strings.Repeat("x", 3*readBytes) + `","deep":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) +
 		`,"items":[{"a":1}],"rest":{"x":"` + strings.Repeat(`\"`, readBytes) + `"}}`
 	dir := write(t, map[string]string{"x.json": content})
-	got, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json", "records": "items"}), 0)
+	got, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json", "records": "items"}))
 	if diff := cmp.Diff([]string{`x.json:$.items:1 a=number "1"`}, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -254,7 +257,7 @@ func TestMembersBesideTheArrayAreSkipped(t *testing.T) {
 func TestLinesWithALongFirst(t *testing.T) {
 	long := strings.Repeat("x", recogniseBytes)
 	dir := write(t, map[string]string{"x.json": `{"a":"` + long + `","l":[{"b":1}]}` + "\n{\"a\":\"y\"}\n"})
-	got, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json"}), 0)
+	got, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "x.json"}))
 	if err != nil || len(got) != 2 || got[1] != `x.json:2 a="y"` {
 		t.Errorf("%d rows, %v", len(got), err)
 	}

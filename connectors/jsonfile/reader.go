@@ -46,7 +46,7 @@ type cursor struct {
 	Ended   bool   `json:"ended,omitempty"` // the document was read to its end
 }
 
-func newReader(data *dataset, cfg Config, batchRows int, from connectors.Cursor) (*reader, error) {
+func newReader(data *dataset, batchRows int, from connectors.Cursor) (*reader, error) {
 	r := &reader{
 		documents: data.documents, batchRows: batchRows, from: start, columns: data.tree.columns,
 		parser:  newParser(data.tree.clone(), false),

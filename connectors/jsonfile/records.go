@@ -189,7 +189,7 @@ func (r *records) misled(ctx context.Context, depth int, what string) error {
 	if err != nil {
 		return r.doc.named(err)
 	}
-	defer t.file.Close() //nolint:errcheck // a file that was only read loses nothing
+	defer t.file.Close() // a file that was only read loses nothing
 	var found []string
 	if err := newScanner(t, r.doc.file.Name, start.spot).survey(ctx, nil, &found); err != nil {
 		return err

@@ -183,10 +183,7 @@ func (s *scanner) value(ctx context.Context, limit int) (text []byte, whole bool
 	var head []byte // of a value that is too long
 	state := cutting{}
 	s.nesting = s.nesting[:0]
-	for {
-		if s.cut(&state) {
-			break
-		}
+	for !s.cut(&state) {
 		if s.pos-s.keep > limit {
 			if head == nil {
 				head = append([]byte{}, s.buf[s.keep:min(s.keep+min(limit, 1024), s.pos)]...)

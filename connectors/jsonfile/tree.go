@@ -14,6 +14,7 @@ type tree struct {
 // A node is one member, under the members that lead to it.
 type node struct {
 	path     string // as the column is called: price.amount
+	root     bool
 	children []*node
 	byName   map[string]*node
 	names    [][]byte // of the children
@@ -35,7 +36,7 @@ const (
 )
 
 func newTree(flatten int) *tree {
-	return &tree{root: &node{column: -1, kinds: wasObject}, flatten: flatten}
+	return &tree{root: &node{root: true, column: -1, kinds: wasObject}, flatten: flatten}
 }
 
 // child returns the child with the name given, or nil. Most objects of a file
@@ -55,7 +56,7 @@ func (n *node) child(name []byte) *node {
 // add makes a child.
 func (n *node) add(name []byte) *node {
 	c := &node{path: string(name), place: len(n.children), column: -1}
-	if n.path != "" {
+	if !n.root {
 		c.path = n.path + "." + c.path
 	}
 	if n.byName == nil {
@@ -105,7 +106,7 @@ func (t *tree) clone() *tree {
 }
 
 func (n *node) clone() *node {
-	c := &node{path: n.path, names: n.names, place: n.place, kinds: n.kinds, column: n.column}
+	c := &node{path: n.path, root: n.root, names: n.names, place: n.place, kinds: n.kinds, column: n.column}
 	if n.byName != nil {
 		c.byName = make(map[string]*node, len(n.byName))
 	}
