@@ -83,8 +83,7 @@ func sameValue(t *testing.T, f *Field, text string) bool {
 	if err := parseExample(t, f, text); err != nil {
 		t.Errorf("%s: %q: %v", f.Name, text, err)
 	}
-	switch f.Type {
-	case Integer, DecimalType, Money, Quantity:
+	if slices.Contains([]Type{Integer, DecimalType, Money, Quantity}, f.Type) {
 		return must(t, text) == must(t, f.Example)
 	}
 	return text == f.Example
@@ -193,17 +192,17 @@ func TestTemplateXLSXIsReadBack(t *testing.T) {
 // asReadersSee turns a typed cell, as Excel shows it, into the text that a
 // reader of workbooks makes of it.
 func asReadersSee(f *Field, shown string) string {
-	switch f.Type {
-	case Boolean:
+	if f.Type == Boolean {
 		return strings.ToLower(shown)
-	case Timestamp:
-		iso := strings.Replace(shown, " ", "T", 1) + "Z"
-		if len(f.Example) == len("2026-01-01") {
-			iso = strings.TrimSuffix(iso, "T00:00:00Z")
-		}
-		return iso
 	}
-	return shown
+	if f.Type != Timestamp {
+		return shown
+	}
+	iso := strings.Replace(shown, " ", "T", 1) + "Z"
+	if len(f.Example) == len("2026-01-01") {
+		iso = strings.TrimSuffix(iso, "T00:00:00Z")
+	}
+	return iso
 }
 
 func TestTemplateXLSXHelpsToFillItIn(t *testing.T) {

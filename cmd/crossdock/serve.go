@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"syscall"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"crossdock/hub/api"
 	"crossdock/internal/web"
+	"crossdock/schemas"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -28,7 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
 // serve runs everything in one process until ctx ends.
 func (a *app) serve(ctx context.Context) (err error) {
 	// The address first: nothing else shall happen where it is taken.
-	listener, err := web.Listen(ctx, a.settings.Listen)
+	listener, err := listen(ctx, a.settings.Listen)
 	if err != nil {
 		return err
 	}
@@ -41,7 +43,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 	fmt.Fprintf(a.stderr, "crossdock %s serves http://%s (data in %s); stop it with Ctrl-C\n", version(), listener.Addr(), a.settings.Data)
 	// Whichever ends first ends all; each returns once ctx ends.
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return web.Serve(ctx, listener, handler, a.log) })
+	group.Go(func() error { return web.Serve(ctx, listener, handler) })
 	group.Go(func() error { return s.hub.Work(ctx) })
 	for _, one := range s.services {
 		group.Go(func() error { return one.Run(ctx) })
@@ -52,16 +54,28 @@ func (a *app) serve(ctx context.Context) (err error) {
 // handler puts the operations of all parts on one mux and into one document.
 func (a *app) handler(s *system) http.Handler {
 	mux := http.NewServeMux()
-	doc := web.NewAPI(mux, "Crossdock", version(),
-		"Catalogue, prices and stock for B2B buyers; uploads of supplier files and what became of their rows.")
+	doc := web.NewAPI(mux, web.Info{Title: "Crossdock", Version: version(), Suggest: schemas.DidYouMean})
+	doc.OpenAPI().Info.Description = "Catalogue, prices and stock for B2B buyers; uploads of supplier files and what became of their rows."
 	for _, one := range s.services {
-		if r, ok := one.(interface{ Register(api huma.API) }); ok {
-			r.Register(doc)
-		}
+		one.Register(doc)
 	}
 	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
-	monitor := web.NewMonitor()
-	monitor.Ready("journal", func(ctx context.Context) error { return s.hub.Journal().Ping(ctx) })
-	monitor.Mount(mux)
-	return web.Handler(monitor.Count(mux), a.log)
+	metrics := web.NewMetrics()
+	mux.Handle("GET /metrics", metrics.Handler())
+	web.Health(mux, s.hub.Journal().Ping)
+	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics})
+}
+
+// listen opens the address to serve on. Where another process has it the error
+// says what to do.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("address %s is in use by another process: stop that one, or choose another address with --listen", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve on %s (--listen): %w", address, err)
+	}
+	return listener, nil
 }

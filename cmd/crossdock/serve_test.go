@@ -311,7 +311,7 @@ func TestTheProcessDescribesAndMeasuresItself(t *testing.T) {
 		s.get(t, path, &health)
 	}
 	status, header, text := s.do(t, http.MethodGet, "/metrics", "", nil)
-	if status != http.StatusOK || !strings.Contains(string(text), `crossdock_http_request_seconds_count{method="GET",route="GET /healthz",status="200"} 1`) {
+	if status != http.StatusOK || !strings.Contains(string(text), `crossdock_http_requests_total{method="GET",route="/healthz",status="200"} 1`) {
 		t.Errorf("metrics = %d %s, want the request counted by its route", status, text)
 	}
 	if header.Get("X-Request-Id") == "" || header.Get("X-Content-Type-Options") != "nosniff" {

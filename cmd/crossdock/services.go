@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"crossdock/commerce/catalog"
 	"crossdock/commerce/inventory"
 	"crossdock/commerce/pricing"
@@ -19,6 +21,7 @@ import (
 // operations for buyers, and work in the background.
 type service interface {
 	hub.Target
+	Register(api huma.API)
 	Run(ctx context.Context) error
 	Close() error
 }

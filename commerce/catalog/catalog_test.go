@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"crossdock/commerce/internal/batchtest"
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
@@ -36,11 +36,11 @@ func openAt(tb testing.TB, dir string) *Service {
 // apply applies lines as a batch of their own and returns the outcome in short.
 func apply(tb testing.TB, s *Service, run, entity string, lines ...string) string {
 	tb.Helper()
-	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, batchtest.Lines(tb, entity, lines...))
+	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, servicetest.Lines(tb, entity, lines...))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return batchtest.Summary(o)
+	return servicetest.Summary(o)
 }
 
 func TestApplyKeepsCategoriesATree(t *testing.T) {
@@ -50,7 +50,7 @@ func TestApplyKeepsCategoriesATree(t *testing.T) {
 		lines        []string
 		want         string
 	}{
-		{"children before parents", "category", []string{"category|name.en|parent", "c|C|b", "b|B|a", "a|A|" + batchtest.Null, "x|X|y"}, "3/0 reference@3.parent"},
+		{"children before parents", "category", []string{"category|name.en|parent", "c|C|b", "b|B|a", "a|A|" + servicetest.Null, "x|X|y"}, "3/0 reference@3.parent"},
 		{"below itself", "category", []string{"category|name.en|parent", "d|D|d"}, "0/0 cycle@0.parent"},
 		{"a circle", "category", []string{"category|parent", "a|c"}, "0/0 cycle@0.parent"},
 		{"moved", "category", []string{"category|parent", "c|a"}, "1/0"},
@@ -78,7 +78,7 @@ func TestHoldersSeeTheBatchBefore(t *testing.T) {
 	if diff := cmp.Diff([]string{"B", "", "A"}, holders("gtin", "4006381333948", "x", "4006381333931")); diff != "" {
 		t.Error(diff)
 	}
-	apply(t, s, "2", "product", "sku|gtin|deleted", "A|"+batchtest.Absent+"|true", "B|4006381333931|false")
+	apply(t, s, "2", "product", "sku|gtin|deleted", "A|"+servicetest.Absent+"|true", "B|4006381333931|false")
 	if diff := cmp.Diff([]string{"", "B"}, holders("gtin", "4006381333948", "4006381333931")); diff != "" {
 		t.Error(diff)
 	}
@@ -109,7 +109,7 @@ func TestTheIndexesFollowTheProducts(t *testing.T) {
 		{[]string{"sku|name.de", "B|Schraubenmutter"}, "schraub*", []string{"A", "B"}},
 		{[]string{"sku|deleted", "A|true"}, "schraub*", []string{"B"}},
 		{[]string{"sku|name.en|name.de", "A|Größe|x", "C|x|grosse"}, "grosse", []string{"C"}},
-		{[]string{"sku|brand", "B|" + batchtest.Null}, "acme", nil},
+		{[]string{"sku|brand", "B|" + servicetest.Null}, "acme", nil},
 	} {
 		apply(t, s, fmt.Sprint(i), "product", tt.lines...)
 		if err := s.Settle(t.Context()); err != nil {
@@ -128,7 +128,7 @@ func TestIndexingIsBoundedAndResumes(t *testing.T) {
 	for i := range 1250 {
 		rows = append(rows, []string{fmt.Sprintf("K%04d", i), "Bolt"})
 	}
-	if _, err := s.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, batchtest.Rows(t, "product", []string{"sku", "name.en"}, rows)); err != nil {
+	if _, err := s.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, servicetest.Rows(t, "product", []string{"sku", "name.en"}, rows)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []int{500, 1000, 1250, 1250} {

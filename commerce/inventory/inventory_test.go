@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"crossdock/commerce/internal/batchtest"
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/schemas"
 )
 
@@ -29,11 +29,11 @@ func open(tb testing.TB) *Service {
 // apply applies lines as a batch of their own and returns the outcome in short.
 func apply(tb testing.TB, s *Service, run, entity string, lines ...string) string {
 	tb.Helper()
-	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, batchtest.Lines(tb, entity, lines...))
+	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, servicetest.Lines(tb, entity, lines...))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return batchtest.Summary(o)
+	return servicetest.Summary(o)
 }
 
 func TestApplyKeepsStockTrue(t *testing.T) {
@@ -45,7 +45,7 @@ func TestApplyKeepsStockTrue(t *testing.T) {
 		want         string
 	}{
 		{"warehouses", "warehouse", []string{"warehouse|name", "DE|Hamburg", "FR|Lyon"}, "2/0"},
-		{"levels", "stock_level", []string{"sku|warehouse|on_hand|as_of", "A|DE|5|" + newer, "A|XX|5|" + newer, "A|FR|-1|" + newer, "B|DE|0|" + batchtest.Null}, "2/0 reference@1.warehouse constraint@2."},
+		{"levels", "stock_level", []string{"sku|warehouse|on_hand|as_of", "A|DE|5|" + newer, "A|XX|5|" + newer, "A|FR|-1|" + newer, "B|DE|0|" + servicetest.Null}, "2/0 reference@1.warehouse constraint@2."},
 		{"an older figure", "stock_level", []string{"sku|warehouse|on_hand|as_of", "A|DE|7|" + older, "B|DE|1|" + older}, "1/0 out_of_date@0.as_of"},
 		{"the same moment", "stock_level", []string{"sku|warehouse|on_hand|as_of", "A|DE|6|" + newer}, "1/0"},
 		{"a newer figure", "stock_level", []string{"sku|warehouse|on_hand|as_of", "A|DE|4|" + newest}, "1/0"},
@@ -65,7 +65,7 @@ func TestAnOldFigureSaysWhichIsKnown(t *testing.T) {
 	s := open(t)
 	apply(t, s, "1", "warehouse", "warehouse|name", "DE|Hamburg")
 	apply(t, s, "2", "stock_level", "sku|warehouse|on_hand|as_of", "A|DE|5|2026-11-21T06:00:00Z")
-	o, err := s.Plan(t.Context(), batchtest.Lines(t, "stock_level", "sku|warehouse|on_hand|as_of", "A|DE|6|2026-11-20T06:00:00Z"))
+	o, err := s.Plan(t.Context(), servicetest.Lines(t, "stock_level", "sku|warehouse|on_hand|as_of", "A|DE|6|2026-11-20T06:00:00Z"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"crossdock/commerce/internal/batchtest"
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/schemas"
 )
 
@@ -29,11 +29,11 @@ func open(tb testing.TB) *Service {
 // apply applies lines as a batch of their own and returns the outcome in short.
 func apply(tb testing.TB, s *Service, run, entity string, lines ...string) string {
 	tb.Helper()
-	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, batchtest.Lines(tb, entity, lines...))
+	o, err := s.Apply(tb.Context(), schemas.BatchID{Run: run, Seq: 1}, servicetest.Lines(tb, entity, lines...))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return batchtest.Summary(o)
+	return servicetest.Summary(o)
 }
 
 func TestApplyHoldsPricesToTheirLists(t *testing.T) {
@@ -61,7 +61,7 @@ func TestApplyHoldsPricesToTheirLists(t *testing.T) {
 func TestRefusalsAreClausesThatSayWhatToDo(t *testing.T) {
 	s := open(t)
 	apply(t, s, "1", "price_list", "list|currency", "eu|EUR")
-	o, err := s.Plan(t.Context(), batchtest.Lines(t, "price", "sku|list|amount|currency", "A|eu|1|USD", "A|xx|1|EUR"))
+	o, err := s.Plan(t.Context(), servicetest.Lines(t, "price", "sku|list|amount|currency", "A|eu|1|USD", "A|xx|1|EUR"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,13 +53,13 @@ func openArchive(r io.ReaderAt, size, maxUnpacked int64) (*archive, error) {
 	for _, f := range directory.File {
 		name := partName(f.Name)
 		if a.entries[name] != nil {
-			return nil, refused("has two parts named %s", f.Name)
+			return nil, refused("has two parts named %s", shown(f.Name))
 		}
 		a.entries[name] = f
 		packed += f.CompressedSize64
 		unpacked += f.UncompressedSize64
 		if f.UncompressedSize64 > ratioFrom && f.UncompressedSize64/maxRatio > f.CompressedSize64 {
-			return nil, refused("has a part, %s, that unpacks to more than %d times its size", f.Name, maxRatio)
+			return nil, refused("has a part, %s, that unpacks to more than %d times its size", shown(f.Name), maxRatio)
 		}
 		if packed > uint64(size) || f.CompressedSize64 > uint64(size) {
 			return nil, refused("has parts that overlap, or that are larger than the file")
@@ -86,20 +86,20 @@ func (a *archive) has(name string) bool { return a.entries[partName(name)] != ni
 func (a *archive) open(ctx context.Context, name string) (*part, error) {
 	f := a.entries[partName(name)]
 	if f == nil {
-		return nil, damaged("its part %s is missing", name)
+		return nil, damaged("its part %s is missing", shown(name))
 	}
 	const encrypted = 1
 	if f.Flags&encrypted != 0 {
 		return nil, &connectors.Error{Message: "is a ZIP archive protected with a password", Hint: "save it without one"}
 	}
 	if f.Method != zip.Deflate && f.Method != zip.Store {
-		return nil, damaged("its part %s is packed by method %d, workbooks use 8", name, f.Method)
+		return nil, damaged("its part %s is packed by method %d, workbooks use 8", shown(name), f.Method)
 	}
 	raw, err := f.OpenRaw()
 	if err != nil {
-		return nil, damaged("its part %s is not where the directory says: %v", name, err)
+		return nil, damaged("its part %s is not where the directory says: %v", shown(name), err)
 	}
-	p := &part{ctx: ctx, name: f.Name, crc: crc32.NewIEEE(), want: f.CRC32, size: int64(f.UncompressedSize64)}
+	p := &part{ctx: ctx, name: shown(f.Name), crc: crc32.NewIEEE(), want: f.CRC32, size: int64(f.UncompressedSize64)}
 	p.packed = &countingReader{r: raw}
 	p.packedSize = int64(f.CompressedSize64)
 	p.r = bufio.NewReaderSize(p.packed, 32<<10)
@@ -111,7 +111,7 @@ func (a *archive) open(ctx context.Context, name string) (*part, error) {
 
 // A part is one file of the archive being unpacked.
 type part struct {
-	ctx  context.Context //nolint:containedctx // a part is read within one call, whose context ends it
+	ctx  context.Context // of the call that reads: whoever begins another one sets it
 	name string
 	r    io.Reader
 

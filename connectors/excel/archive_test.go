@@ -260,6 +260,7 @@ func TestDirectoriesThatLie(t *testing.T) {
 		{"another method", sheet, func(e *liar) { e.method = 12 }, "is packed by method 12"},
 		{"encrypted", sheet, func(e *liar) { e.flags |= 1 }, "protected with a password"},
 		{"huge", sheet, func(e *liar) { e.unpacked = 1<<32 - 2 }, "more than 200 times its size"},
+		{"huge, its name no text", sheet, func(e *liar) { e.unpacked, e.name = 1<<32-2, "xl/\x1b[2J\xff.xml" }, "xl/\uFFFD[2J.xml, that unpacks to more than"},
 		{"renamed", sheet, func(e *liar) { e.name = "xl/other.xml" }, "its part xl/worksheets/sheet1.xml is missing"},
 		{"twice", "xl/styles.xml", func(e *liar) { e.name = "XL/Worksheets/Sheet1.XML" }, "has two parts named"},
 		{"in capitals", sheet, func(e *liar) { e.name = "XL/Worksheets/Sheet1.XML" }, ""},
@@ -289,8 +290,14 @@ func TestBombsAreRefused(t *testing.T) {
 	countless.shared = "<sst>" + strings.Repeat("<si/>", maxSharedItems+1) + "</sst>"
 	styled := sampleBook(3)
 	styled.styles = `<styleSheet><cellXfs>` + strings.Repeat(`<xf numFmtId="14"/>`, maxStyles+1) + `</cellXfs></styleSheet>`
-	sheeted := sampleBook(3)
-	sheeted.extra = []bookFile{{"xl/workbook.xml", `<workbook><sheets>` + strings.Repeat(`<sheet name="x" id="rId1"/>`, maxEntries+1) + `</sheets></workbook>`}}
+	var sheets strings.Builder
+	for i := range maxEntries + 1 {
+		fmt.Fprintf(&sheets, `<sheet name="x%d" id="rId1"/>`, i)
+	}
+	sheeted, twice, nameless := sampleBook(3), sampleBook(3), sampleBook(3)
+	sheeted.extra = []bookFile{{"xl/workbook.xml", `<workbook><sheets>` + sheets.String() + `</sheets></workbook>`}}
+	twice.extra = []bookFile{{"xl/workbook.xml", `<workbook><sheets><sheet name="x" id="rId1"/><sheet name="X" id="rId1"/></sheets></workbook>`}}
+	nameless.extra = []bookFile{{"xl/workbook.xml", `<workbook><sheets><sheet id="rId1"/></sheets></workbook>`}}
 	related := sampleBook(3)
 	related.extra = []bookFile{{"xl/_rels/workbook.xml.rels", `<Relationships>` + strings.Repeat(`<Relationship Id="1" Type="x" Target="y"/>`, maxEntries+1) + `</Relationships>`}}
 	for _, tt := range []struct {
@@ -308,11 +315,13 @@ func TestBombsAreRefused(t *testing.T) {
 		{"countless texts", countless.stored(t), "has more than 4000000 different texts"},
 		{"styles", styled.stored(t), "has more than 65536 styles"},
 		{"sheets", sheeted.bytes(t), "has more than 2000 sheets"},
+		{"two sheets of one name", twice.bytes(t), "has two sheets named X"},
+		{"a sheet without a name", nameless.bytes(t), "has a sheet without a name"},
 		{"relations", related.bytes(t), "with more than 2000 relations"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text, rows := errorOf(t, written(t, "book.xlsx", tt.content))
-			if !strings.Contains(text, "the workbook is refused") || !strings.Contains(text, tt.want) || rows > 0 {
+			if !strings.HasPrefix(text, "book.xlsx: the workbook is ") || !strings.Contains(text, tt.want) || rows > 0 {
 				t.Errorf("error %q after %d rows, want %q in it", text, rows, tt.want)
 			}
 		})

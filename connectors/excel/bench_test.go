@@ -119,7 +119,7 @@ func readAll(t testing.TB, src connectors.Source) (rows int, heap uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	for {
 		batch, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {
@@ -147,7 +147,7 @@ func BenchmarkScan(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer closer.Close() //nolint:errcheck // it was only read
+	defer closer.Close()
 	for b.Loop() {
 		r, err := book.openRows(b.Context(), book.sheets[0])
 		for ok := true; ok && err == nil; {
@@ -172,7 +172,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer closer.Close() //nolint:errcheck // it was only read
+	defer closer.Close()
 	for b.Loop() {
 		if _, err := book.verify(b.Context(), book.sheets[0]); err != nil {
 			b.Fatal(err)

@@ -173,7 +173,7 @@ func written(t testing.TB, name string, content []byte) string {
 func saved(t testing.TB, name string, build func(f *excelize.File) error) string {
 	t.Helper()
 	f := excelize.NewFile()
-	defer f.Close() //nolint:errcheck // nothing is left behind
+	defer f.Close()
 	if err := build(f); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func read(t testing.TB, src connectors.Source, req connectors.ReadRequest) (got,
 	if err != nil {
 		return g, err
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	for {
 		b, err := r.Next(t.Context())
 		if errors.Is(err, io.EOF) {

@@ -33,7 +33,7 @@ import (
 type Config struct {
 	Path    string   `json:"path" doc:"File or glob." example:"inbox/prices-*.xlsx" required:"true"`
 	Sheet   string   `json:"sheet" doc:"Name of the sheet, or a pattern such as 2026-*; without it the first visible one." example:"Prices"`
-	Header  string   `json:"header" doc:"The row that names the columns: auto, its number, rows such as 3-4 whose cells are joined, or none." default:"auto" example:"3"`
+	Header  string   `json:"header" doc:"The row that names the columns: auto, its number as in \"3\", rows as in \"3-4\" whose cells are joined, or none." default:"auto" example:"3"`
 	Columns []string `json:"columns" doc:"Names of the columns from A on, where header is none."`
 	Hidden  bool     `json:"hidden" doc:"Whether sheets that are hidden may be read too."`
 
@@ -106,7 +106,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 	if !probe("workbook", f.Name, err) {
 		return probes
 	}
-	defer closer.Close() //nolint:errcheck // it was only read
+	defer closer.Close()
 	sheets, err := book.selectSheets(s.cfg.Sheet, s.cfg.Hidden)
 	if !probe("sheet", strings.Join(sheetNames(sheets), ", "), at(err, resource(f))) {
 		return probes
@@ -131,7 +131,7 @@ func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer closer.Close() //nolint:errcheck // it was only read
+	defer closer.Close()
 	selected, err := book.selectSheets(s.cfg.Sheet, s.cfg.Hidden)
 	if err != nil {
 		return nil, at(err, resource(files[0]))

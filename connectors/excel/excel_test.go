@@ -323,7 +323,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	if _, err := r.Next(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestAReaderThatFailedGoesOnFailing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it was only read
+	defer r.Close()
 	for err == nil {
 		_, err = r.Next(t.Context())
 	}

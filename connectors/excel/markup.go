@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -215,7 +217,7 @@ func (s *scanner) startTag() (token, error) {
 	}
 	s.name, s.attrs = tag[prefix:end], attributes{rest: tag[end:]}
 	if len(s.name) == 0 || s.depth == 0 && s.rooted {
-		return 0, damaged("the XML is malformed at <%s", cutShort(tag))
+		return 0, damaged("the XML is malformed at <%s", shown(tag))
 	}
 	if s.depth == maxDepth {
 		return 0, damaged("the XML is nested more than %d deep", maxDepth)
@@ -269,7 +271,7 @@ func (s *scanner) endTag() (token, error) {
 	s.name = local(name)
 	s.pos += i + 1
 	if s.depth == 0 || s.open[s.depth-1] != digest(s.name) {
-		return 0, damaged("the XML is malformed at </%s>", cutShort(name))
+		return 0, damaged("the XML is malformed at </%s>", shown(name))
 	}
 	s.depth--
 	return endTag, nil
@@ -386,8 +388,8 @@ func quoteOpen(tag []byte) bool {
 }
 
 func local(name []byte) []byte {
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		return name[i+1:]
+	if _, after, ok := bytes.Cut(name, []byte(":")); ok {
+		return after
 	}
 	return name
 }
@@ -410,7 +412,16 @@ func blank(b []byte) bool {
 	return true
 }
 
-func cutShort(b []byte) []byte { return bytes.ToValidUTF8(b[:min(len(b), 40)], nil) }
+// shown makes what a workbook holds fit to be put into a message: short, and
+// without what a terminal might obey.
+func shown[T string | []byte](b T) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return utf8.RuneError
+		}
+		return c
+	}, strings.ToValidUTF8(string(b[:min(len(b), 60)]), ""))
+}
 
 // attributes walks over the attributes of a start tag.
 type attributes struct {
@@ -436,7 +447,7 @@ func (a *attributes) next() (bool, error) {
 	}
 	eq := bytes.IndexByte(rest, '=')
 	if eq < 0 {
-		return false, damaged("the XML has an attribute without a value at %s", cutShort(rest))
+		return false, damaged("the XML has an attribute without a value at %s", shown(rest))
 	}
 	name := rest[:eq]
 	for len(name) > 0 && name[len(name)-1] <= ' ' {
@@ -447,11 +458,11 @@ func (a *attributes) next() (bool, error) {
 		rest = rest[1:]
 	}
 	if len(rest) < 2 || rest[0] != '"' && rest[0] != '\'' {
-		return false, damaged("the XML has an attribute without quotes at %s", cutShort(name))
+		return false, damaged("the XML has an attribute without quotes at %s", shown(name))
 	}
 	end := bytes.IndexByte(rest[1:], rest[0])
 	if end < 0 {
-		return false, damaged("the XML has an attribute without an end at %s", cutShort(name))
+		return false, damaged("the XML has an attribute without an end at %s", shown(name))
 	}
 	a.name, a.value, a.rest = local(name), rest[1:1+end], rest[end+2:]
 	return true, nil
@@ -495,11 +506,11 @@ func unescape(dst, raw []byte) ([]byte, error) {
 		case '&':
 			semicolon := bytes.IndexByte(raw[i:min(len(raw), i+12)], ';')
 			if semicolon < 0 {
-				return nil, damaged("the XML has a lone & at %s", cutShort(raw[i:]))
+				return nil, damaged("the XML has a lone & at %s", shown(raw[i:]))
 			}
 			var ok bool
 			if dst, ok = appendReference(dst, raw[i+1:i+semicolon]); !ok {
-				return nil, damaged("the XML refers to %s, which is no character", cutShort(raw[i:i+semicolon+1]))
+				return nil, damaged("the XML refers to %s, which is no character", shown(raw[i:i+semicolon+1]))
 			}
 			i += semicolon + 1
 		default:
@@ -544,10 +555,10 @@ func appendChecked(dst, raw []byte) ([]byte, error) {
 // checkText refuses what XML forbids and what databases choke on.
 func checkText(b []byte) error {
 	if !utf8.Valid(b) {
-		return damaged("the XML is not UTF-8 at %q", cutShort(b))
+		return damaged("the XML is not UTF-8 at %s", shown(b))
 	}
 	if bytes.IndexByte(b, 0) >= 0 {
-		return damaged("the XML holds a NUL character at %q", cutShort(b))
+		return damaged("the XML holds a NUL character at %s", shown(b))
 	}
 	return nil
 }

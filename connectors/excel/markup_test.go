@@ -111,7 +111,7 @@ func TestTheScannerRefusesWhatIsNotXML(t *testing.T) {
 		{"half a character", "<a>&#xD800;</a>", "refers to &#xD800;"},
 		{"a character too large", "<a>&#x110000;</a>", "refers to &#x110000;"},
 		{"no number", "<a>&#x;</a>", "refers to &#x;"},
-		{"Latin 1", "<a>M\xfcller</a>", `not UTF-8 at "Mller"`},
+		{"Latin 1", "<a>M\xfcller</a>", `not UTF-8 at Mller`},
 		{"declared Latin 1", `<?xml version="1.0" encoding="ISO-8859-1"?><a/>`, "not written in UTF-8"},
 		{"UTF-16", "\xFF\xFE<\x00a\x00/\x00>\x00", "not UTF-8"},
 		{"a NUL", "<a>x\x00</a>", "NUL character"},

@@ -69,7 +69,7 @@ func (w *workbook) openRows(ctx context.Context, sh sheet) (*rowScanner, error) 
 			return nil, damaged("the sheet has no sheetData")
 		case t != startTag:
 		case r.depth == 1 && string(r.name) != "worksheet":
-			return nil, damaged("its part %s is no worksheet", sh.part)
+			return nil, damaged("its part %s is no worksheet", shown(sh.part))
 		case r.depth == 2 && string(r.name) == "sheetData":
 			return r, nil
 		case r.depth == 2:
@@ -126,7 +126,7 @@ func (r *rowScanner) row() error {
 		if string(r.attrs.name) == "r" {
 			number = int64(atoi(r.attrs.value))
 			if number < 1 {
-				return damaged("a row behind row %d is numbered %s", r.rowNumber, cutShort(r.attrs.value))
+				return damaged("a row behind row %d is numbered %s", r.rowNumber, shown(r.attrs.value))
 			}
 		}
 	}
@@ -226,13 +226,13 @@ func (r *rowScanner) cell(lastRow int64) error {
 func (r *rowScanner) address(ref []byte, lastRow int64) (int, error) {
 	column, row := parseAddress(ref)
 	if row < 1 {
-		return 0, damaged("a cell behind row %d has the address %s", lastRow, cutShort(ref))
+		return 0, damaged("a cell behind row %d has the address %s", lastRow, shown(ref))
 	}
 	if r.rowNumber == 0 {
 		r.rowNumber = row
 	}
 	if row != r.rowNumber {
-		return 0, damaged("cell %s stands in row %d", cutShort(ref), r.rowNumber)
+		return 0, damaged("cell %s stands in row %d", shown(ref), r.rowNumber)
 	}
 	return column, nil
 }
@@ -327,7 +327,7 @@ func (r *rowScanner) typed(typ cellType, style int, c content) (cell, error) {
 	case 'i':
 		r.scratch = append(r.scratch, c.value...)
 	case 'e':
-		r.reject("formula_error", "holds the error "+string(cutShort(c.value))+": mend the formula, or write the value in its place")
+		r.reject("formula_error", "holds the error "+shown(c.value)+": mend the formula, or write the value in its place")
 		r.scratch = append(r.scratch, c.value...)
 	case 'b':
 		kind = connectors.BooleanCell
@@ -355,7 +355,7 @@ func (r *rowScanner) typed(typ cellType, style int, c content) (cell, error) {
 func (r *rowScanner) sharedCell(value []byte) (cell, error) {
 	i := atoi(bytes.TrimSpace(value))
 	if i < 0 || i >= len(r.book.shared.ends) {
-		return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.rowNumber, cutShort(value), len(r.book.shared.ends))
+		return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.rowNumber, shown(value), len(r.book.shared.ends))
 	}
 	if len(r.book.shared.at(i)) == 0 {
 		return cell{}, nil

@@ -20,11 +20,10 @@ const dateStyles = `<styleSheet><numFmts count="1"><numFmt numFmtId="164" format
 	`<cellStyles><xf numFmtId="14"/></cellStyles></styleSheet>`
 
 // one reads a sheet of the columns a, b and c with the rows given behind.
-func one(t *testing.T, book rawBook, rows string, settings ...any) (got, error) {
+func one(t *testing.T, book rawBook, rows string) (got, error) {
 	t.Helper()
 	book.sheets = []string{sheetXML(texts(1, "a", "b", "c") + rows)}
-	settings = append([]any{"header", "1"}, settings...)
-	return read(t, sourceOf(t, written(t, "book.xlsx", book.bytes(t)), settings...), connectors.ReadRequest{})
+	return read(t, sourceOf(t, written(t, "book.xlsx", book.bytes(t)), "header", "1"), connectors.ReadRequest{})
 }
 
 func TestCellsByTheirType(t *testing.T) {

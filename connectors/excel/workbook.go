@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"crossdock/connectors"
@@ -223,15 +224,30 @@ func (w *workbook) readSheets(ctx context.Context, main string, parts []relation
 			if err != nil {
 				return err
 			}
-			// Sheets of charts, dialogs and macros hold no cells.
-			if rel := targets[v[2]]; rel.kind == "worksheet" {
-				w.sheets = append(w.sheets, sheet{name: v[0], part: rel.target, hidden: v[1] != "" && v[1] != "visible"})
-			}
-			if len(w.sheets) > maxEntries {
-				return refused("has more than %d sheets", maxEntries)
+			if err := w.addSheet(sheet{name: v[0], part: targets[v[2]].target, hidden: v[1] != "" && v[1] != "visible"}, targets[v[2]].kind); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// addSheet adds a sheet of cells. Those of charts, dialogs and macros have none.
+func (w *workbook) addSheet(sh sheet, kind string) error {
+	if kind != "worksheet" {
+		return nil
+	}
+	// A cursor tells sheets by their names, as formulas do.
+	if slices.ContainsFunc(w.sheets, func(other sheet) bool { return strings.EqualFold(other.name, sh.name) }) {
+		return refused("has two sheets named %s", shown(sh.name))
+	}
+	if sh.name == "" {
+		return damaged("it has a sheet without a name")
+	}
+	if len(w.sheets) == maxEntries {
+		return refused("has more than %d sheets", maxEntries)
+	}
+	w.sheets = append(w.sheets, sh)
+	return nil
 }
 
 func isTrue(s string) bool { return s == "1" || s == "true" }

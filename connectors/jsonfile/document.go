@@ -68,7 +68,7 @@ func recognise(ctx context.Context, file connectors.File, encoding string, p pat
 	}
 	defer t.file.Close() // a file that was only read loses nothing
 	d.charset = t.charset
-	s := newScanner(t, file.Name, start.spot)
+	s := newScanner(t, file.Name, start().spot)
 	head, err := s.head(ctx, recogniseBytes)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func followsAnother(head []byte) bool {
 	first, rest, _ := bytes.Cut(head, []byte("\n"))
 	first = bytes.TrimRight(first, " \t\r")
 	rest = bytes.TrimLeft(rest, " \t\r\n")
-	s := newScanner(bytes.NewReader(first), "", start.spot)
+	s := newScanner(bytes.NewReader(first), "", start().spot)
 	s.buf = append(s.buf, first...)
 	if s.cut(&cutting{}) {
 		return len(rest) > 0 || s.pos < len(first)

@@ -151,6 +151,9 @@ func compareFile(t *testing.T, path string, input []byte) {
 	if elements := objectsIn(input); elements >= 0 && elements != len(whole) {
 		t.Fatalf("%q: %d records, want %d", input, len(whole), elements)
 	}
+	if len(whole) > 200 {
+		return // a file is opened for each
+	}
 	var parts []string
 	cursor := connectors.Cursor("")
 	for range len(input) + 2 {

@@ -198,14 +198,14 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 	if err := d.file.CheckUnchanged(); err != nil {
 		return err
 	}
-	records, err := d.open(ctx, start)
+	records, err := d.open(ctx, start())
 	if err != nil {
 		return err
 	}
 	defer records.close() // a file that was only read loses nothing
 	p := newParser(t, true)
 	objects := 0
-	for limit == 0 || d.sampled < limit {
+	for (limit == 0 || d.sampled < limit) && !t.full() {
 		rec, err := records.next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
@@ -227,6 +227,8 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 		}
 	}
 	switch {
+	case t.full():
+		return nil // makeColumns says so
 	case d.sampled == 0:
 		return d.errorf("was it fully written?", "%s holds no records", d.kind())
 	case objects == 0 && p.scalars == d.sampled:

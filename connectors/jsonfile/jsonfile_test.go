@@ -44,14 +44,11 @@ func written(b *connectors.Batch) []string {
 			if b.Rows.Column(c).IsValid(row) {
 				value = fmt.Sprintf("%q", b.Rows.Column(c).ValueStr(row))
 			}
-			switch b.KindOf(c, row) {
-			case connectors.AbsentCell:
+			kind := b.KindOf(c, row)
+			if kind == connectors.AbsentCell {
 				continue
-			case connectors.NumberCell:
-				value = "number " + value
-			case connectors.BooleanCell:
-				value = "boolean " + value
 			}
+			value = map[connectors.Kind]string{connectors.NumberCell: "number ", connectors.BooleanCell: "boolean "}[kind] + value
 			line += " " + b.Rows.ColumnName(c) + "=" + value
 		}
 		rows = append(rows, line)
@@ -282,6 +279,30 @@ func TestCheckAndDiscover(t *testing.T) {
 	missing := newSource(t, dir, map[string]any{"path": "z.json"})
 	if probes := missing.Check(t.Context()); len(probes) != 1 || probes[0].Err == nil {
 		t.Errorf("Check of no file: %+v", probes)
+	}
+}
+
+// Data used as names must neither fill the memory nor take ages.
+func TestManyMembers(t *testing.T) {
+	var names, lines strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&names, `,"n%d":1`, i)
+		fmt.Fprintf(&lines, `{"n%d":1}`+"\n", i)
+	}
+	object := `{"a":[{` + names.String()[1:] + "}"
+	dir := write(t, map[string]string{
+		"few.json": "{\"a\":1}\n" + object + "]}\n", "twice.json": "{\"a\":1}\n" + object + `,{"n7":1,"n8":1,"n7":2}]}`,
+		"late.json": "{\"a\":1}\n" + strings.TrimSuffix(object, "}") + `,"n7":1}]}`, "many.json": lines.String(),
+	})
+	for file, want := range map[string]string{"few.json": "", "twice.json": "duplicate_member", "late.json": "duplicate_member"} {
+		got, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": file}))
+		if err != nil || len(got) != 2 || want != "" && !strings.Contains(got[1], want) {
+			t.Errorf("%s: %d rows, %v", file, len(got), err)
+		}
+	}
+	_, err := readAll(t.Context(), newSource(t, dir, map[string]any{"path": "many.json"}))
+	if err == nil || !strings.Contains(err.Error(), "more than 4096 different members") {
+		t.Errorf("many.json: %v", err)
 	}
 }
 

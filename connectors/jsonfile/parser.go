@@ -206,12 +206,13 @@ func (p *parser) member(parent *node, name []byte, level int) *fault {
 		// What was not there while the members were learned can be in the
 		// record of a file that changed meanwhile, which is found out at its end.
 		n = &node{column: -1}
-		if p.learning {
+		if p.learning && !p.tree.full() {
 			n = parent.add(name)
+			p.tree.nodes++
 		}
 	}
 	if n.seen == p.stamp {
-		p.report(duplicate, p.at, n.column, name, fmt.Sprintf("the member %s stands twice in an object", schemas.QuoteShort(string(name))))
+		p.reportTwice(p.at, n.column, name)
 	}
 	n.seen = p.stamp
 	switch c := p.next(); c {
@@ -291,6 +292,10 @@ func (p *parser) jsonText(n *node) *fault {
 
 func (p *parser) reportLong(at, column int, value []byte) {
 	p.report(tooLong, at, column, value[:1024], fmt.Sprintf("a value is longer than %d MiB", maxCellBytes>>20))
+}
+
+func (p *parser) reportTwice(at, column int, name []byte) {
+	p.report(duplicate, at, column, name[:min(len(name), 1024)], fmt.Sprintf("the member %s stands twice in an object", schemas.QuoteShort(string(name))))
 }
 
 func (p *parser) touch(n *node, kind uint8) {

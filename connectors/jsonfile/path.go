@@ -21,14 +21,13 @@ func parsePath(text string) (path, error) {
 	if text == "" {
 		return path{}, nil
 	}
-	rest := strings.TrimSuffix(text, "[*]")
-	rest = strings.TrimPrefix(rest, "$")
-	if rest == text && rest[0] != '[' {
+	rest, rooted := strings.CutPrefix(strings.TrimSuffix(text, "[*]"), "$")
+	if !rooted && !strings.HasPrefix(rest, "[") {
 		rest = "." + rest
 	}
 	p := path{given: true}
 	for rest != "" {
-		var name string
+		name := ""
 		quoted := strings.HasPrefix(rest, "['") || strings.HasPrefix(rest, `["`)
 		switch {
 		case quoted:

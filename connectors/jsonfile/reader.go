@@ -48,7 +48,7 @@ type cursor struct {
 
 func newReader(data *dataset, batchRows int, from connectors.Cursor) (*reader, error) {
 	r := &reader{
-		documents: data.documents, batchRows: batchRows, from: start, columns: data.tree.columns,
+		documents: data.documents, batchRows: batchRows, from: start(), columns: data.tree.columns,
 		parser:  newParser(data.tree.clone(), false),
 		builder: connectors.NewTextBuilder(data.tree.columns),
 	}
@@ -83,7 +83,7 @@ func (r *reader) goTo(c cursor) error {
 		if c.Ended {
 			r.at++
 			r.before += d.file.Size
-			r.from = start
+			r.from = start()
 		}
 		return nil
 	}
@@ -218,7 +218,7 @@ func (r *reader) endDocument(d *document) (*connectors.Batch, error) {
 	err := r.records.close()
 	r.at++
 	r.before += d.file.Size
-	r.records, r.from = nil, start
+	r.records, r.from = nil, start()
 	return batch, err
 }
 

@@ -19,7 +19,7 @@ type position struct {
 }
 
 // start is the beginning of a document.
-var start = position{spot: spot{line: 1, column: 1}}
+func start() position { return position{spot: spot{line: 1, column: 1}} }
 
 // A record is the text of one record, valid until the next is asked for.
 type record struct {
@@ -191,7 +191,7 @@ func (r *records) misled(ctx context.Context, depth int, what string) error {
 	}
 	defer t.file.Close() // a file that was only read loses nothing
 	var found []string
-	if err := newScanner(t, r.doc.file.Name, start.spot).survey(ctx, nil, &found); err != nil {
+	if err := newScanner(t, r.doc.file.Name, start().spot).survey(ctx, nil, &found); err != nil {
 		return err
 	}
 	if len(found) > 0 {

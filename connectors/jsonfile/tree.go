@@ -2,12 +2,15 @@ package jsonfile
 
 import "fmt"
 
+var errTooManyMembers = fmt.Errorf("the records have more than %d different members", maxColumns)
+
 // A tree holds the members of all objects that were seen, in the order in
 // which they came. Its leaves are columns.
 type tree struct {
 	root    *node
 	flatten int // levels of nested objects that are nodes; deeper ones are text
 	columns []string
+	nodes   int
 	stamp   int64 // of the last record, by which its marks differ from older ones
 }
 
@@ -38,6 +41,10 @@ const (
 func newTree(flatten int) *tree {
 	return &tree{root: &node{root: true, column: -1, kinds: wasObject}, flatten: flatten}
 }
+
+// full reports whether the tree takes no more members: those of data used as
+// names would fill the memory.
+func (t *tree) full() bool { return t.nodes > 4*maxColumns }
 
 // child returns the child with the name given, or nil. Most objects of a file
 // have their members in the same order, so that a look is mostly enough.
@@ -76,13 +83,16 @@ func (t *tree) makeColumns() error {
 	t.columns = nil
 	at := map[string]int{}
 	var visit func(n *node) error
+	if t.full() {
+		return errTooManyMembers
+	}
 	visit = func(n *node) error {
 		leaf := n.kinds&wasObject == 0 && n.kinds != 0
 		if leaf || n.kinds&wasScalar != 0 {
 			column, known := at[n.path]
 			if !known {
 				if column = len(t.columns); column == maxColumns {
-					return fmt.Errorf("the records have more than %d different members", maxColumns)
+					return errTooManyMembers
 				}
 				at[n.path] = column
 				t.columns = append(t.columns, n.path)

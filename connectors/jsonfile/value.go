@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"crossdock/schemas"
 )
 
 // escapedText goes on with a string at the first character that is not simply
@@ -263,6 +261,7 @@ func (p *parser) compactMembers(open byte) *fault {
 	closing := open + 2 // in ASCII, of both kinds
 	first := len(p.names)
 	defer func() { p.names = p.names[:first] }()
+	var many map[string]bool // the names, where they are too many to go through
 	p.at++
 	p.scratch = append(p.scratch, open)
 	if p.next() == closing {
@@ -272,7 +271,13 @@ func (p *parser) compactMembers(open byte) *fault {
 	}
 	for {
 		if open == '{' {
-			if hard := p.compactName(first); hard != nil {
+			if many == nil && len(p.names)-first > fewNames {
+				many = map[string]bool{}
+				for _, name := range p.names[first:] {
+					many[string(name)] = true
+				}
+			}
+			if hard := p.compactName(first, many); hard != nil {
 				return hard
 			}
 		}
@@ -293,9 +298,12 @@ func (p *parser) compactMembers(open byte) *fault {
 	}
 }
 
+// fewNames is how many names are gone through for a duplicate one by one.
+const fewNames = 16
+
 // compactName takes the name of a member of an object whose other names lie
-// in p.names from first on.
-func (p *parser) compactName(first int) *fault {
+// in p.names from first on, and in many unless that is nil.
+func (p *parser) compactName(first int, many map[string]bool) *fault {
 	p.blanks()
 	began := p.at
 	scratch := len(p.scratch)
@@ -303,15 +311,21 @@ func (p *parser) compactName(first int) *fault {
 	if hard != nil {
 		return hard
 	}
-	for _, other := range p.names[first:] {
-		if string(other) == string(name) {
-			p.report(duplicate, began, -1, name, fmt.Sprintf("the member %s stands twice in an object", schemas.QuoteShort(string(name))))
+	twice := many[string(name)]
+	for i := first; many == nil && i < len(p.names); i++ {
+		twice = twice || string(p.names[i]) == string(name)
+	}
+	if twice {
+		p.reportTwice(began, -1, name)
+	}
+	if many != nil {
+		many[string(name)] = true
+	} else {
+		if len(p.scratch) > scratch { // the name had escapes; it is about to be overwritten
+			name = append([]byte{}, name...)
 		}
+		p.names = append(p.names, name)
 	}
-	if len(p.scratch) > scratch { // the name had escapes; it is about to be overwritten
-		name = append([]byte{}, name...)
-	}
-	p.names = append(p.names, name)
 	text := bytes.TrimRight(p.buf[began:p.at-1], " \t\r\n")
 	p.scratch = append(append(p.scratch[:scratch], text...), ':')
 	return nil

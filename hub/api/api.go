@@ -14,6 +14,7 @@ import (
 
 	"crossdock/hub"
 	"crossdock/hub/journal"
+	"crossdock/internal/web"
 )
 
 // Config is what the API needs.
@@ -35,19 +36,19 @@ func Register(api huma.API, cfg Config) {
 	}
 	s := &server{cfg}
 	s.registerImports(api)
-	huma.Register(api, huma.Operation{
+	web.Register(api, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
 		Summary: "List runs, newest first",
 	}, s.listRuns)
-	huma.Register(api, huma.Operation{
+	web.Register(api, huma.Operation{
 		OperationID: "get-run", Method: http.MethodGet, Path: "/v1/runs/{id}", Tags: []string{"runs"},
 		Summary: "Get a run with its row counts",
 	}, s.getRun)
-	huma.Register(api, huma.Operation{
+	web.Register(api, huma.Operation{
 		OperationID: "list-run-errors", Method: http.MethodGet, Path: "/v1/runs/{id}/errors", Tags: []string{"runs"},
 		Summary: "List the rejected rows of a run that are still open",
 	}, s.listErrors)
-	huma.Register(api, huma.Operation{
+	web.Register(api, huma.Operation{
 		OperationID: "download-run-errors", Method: http.MethodGet, Path: "/v1/runs/{id}/errors.xlsx", Tags: []string{"runs"},
 		Summary:     "Download the rejected rows of a run as a workbook",
 		Description: "The rows have the layout of the file they came from; the wrong cells are marked, and what is wrong stands beside each row.",
@@ -124,11 +125,12 @@ func (s *server) listRuns(ctx context.Context, in *struct {
 	return list, nil
 }
 
-type runPath struct {
+// A RunPath is the part of an address that names a run.
+type RunPath struct {
 	ID string `path:"id" maxLength:"64" doc:"Id of the run"`
 }
 
-func (s *server) getRun(ctx context.Context, in *runPath) (*runResponse, error) {
+func (s *server) getRun(ctx context.Context, in *RunPath) (*runResponse, error) {
 	run, err := s.run(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -152,7 +154,7 @@ type errorList struct {
 }
 
 func (s *server) listErrors(ctx context.Context, in *struct {
-	runPath
+	RunPath
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most rows to return; a row has an entry for each thing that is wrong with it"`
 	After string `query:"after" pattern:"^[0-9]{1,18}$" doc:"Go on behind the page that returned this as next"`
 },
@@ -179,7 +181,7 @@ func (s *server) listErrors(ctx context.Context, in *struct {
 	return list, nil
 }
 
-func (s *server) downloadErrors(ctx context.Context, in *runPath) (*huma.StreamResponse, error) {
+func (s *server) downloadErrors(ctx context.Context, in *RunPath) (*huma.StreamResponse, error) {
 	if _, err := s.run(ctx, in.ID); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,9 @@ func (s *server) registerImports(api huma.API) {
 }
 
 func (s *server) createImport(api huma.API, hc huma.Context) {
-	ctx := hc.Context()
+	// An upload may take longer than an operation may; what is read of the form
+	// is queued whether or not the client waits for the answer.
+	ctx := context.WithoutCancel(hc.Context())
 	v, err := s.receive(ctx, hc)
 	if err != nil {
 		var status huma.StatusError

@@ -182,7 +182,7 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 
 // Finish ends a run. A run that has read its resources to their end supersedes
 // what earlier runs of the pipeline parked of the same resources: whatever is
-// still wrong there is parked anew. It returns how many rows that concerned.
+// still wrong there is parked anew. It returns how many open rows that closed.
 func (j *Journal) Finish(ctx context.Context, id string, status Status, reason string, resources []string) (superseded int64, err error) {
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished_at = ? WHERE id = ?`,
@@ -190,18 +190,22 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			return err
 		}
 		for _, resource := range resources {
-			result, err := tx.ExecContext(ctx, `
-				UPDATE parked_row SET status = 'superseded'
-				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND status IN ('open', 'noted')
-				  AND resource = ?2 AND run <> ?1`, id, resource)
-			if err != nil {
-				return err
+			for _, old := range []RowStatus{OpenRow, NotedRow} {
+				result, err := tx.ExecContext(ctx, `
+					UPDATE parked_row SET status = 'superseded'
+					WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND status = ?2 AND resource = ?3 AND run <> ?1`,
+					id, old, resource)
+				if err != nil {
+					return err
+				}
+				n, err := result.RowsAffected()
+				if err != nil {
+					return err
+				}
+				if old == OpenRow {
+					superseded += n
+				}
 			}
-			n, err := result.RowsAffected()
-			if err != nil {
-				return err
-			}
-			superseded += n
 		}
 		return nil
 	})

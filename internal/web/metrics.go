@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,9 @@ func (m *Metrics) Handler() http.Handler {
 // is no end to paths; nor to methods, which are anyone's to invent.
 func (m *Metrics) observe(r *http.Request, status int, took time.Duration) {
 	method, route := r.Method, r.Pattern
+	if _, path, found := strings.Cut(route, " "); found {
+		route = path
+	}
 	if route == "" {
 		method, route = "", "none"
 	}

@@ -13,6 +13,8 @@ CREATE TABLE category (
   status      TEXT    NOT NULL CHECK (status IN ('active', 'inactive'))
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX category_by_parent ON category (parent);
+
 -- Wide rows lie in the order of their arrival, which is cheapest to write, and
 -- the key is the only index: every further one would be paid for by each row of
 -- an import. product_facet and product_search are maintained apart. The hash
@@ -23,7 +25,7 @@ CREATE TABLE product (
   row_hash           INTEGER NOT NULL,
   changed_seq        INTEGER NOT NULL,
   status             TEXT    NOT NULL CHECK (status IN ('draft', 'active', 'inactive', 'discontinued')),
-  parent_sku         TEXT,
+  parent_sku         TEXT    CONSTRAINT a_product_is_no_variant_of_itself CHECK (parent_sku <> sku),
   gtin               TEXT,
   mpn                TEXT,
   name               TEXT    NOT NULL,

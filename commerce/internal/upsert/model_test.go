@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"crossdock/commerce/internal/batchtest"
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/schemas"
 )
 
@@ -150,7 +150,7 @@ func TestRandomBatchesLeaveWhatTheModelSays(t *testing.T) {
 			}
 			// The way that rows take depends on what batches before have found.
 			e.tables["product"].insertFirst = rapid.Bool().Draw(r, "insert first")
-			b := batchtest.Rows(r, "product", header, rows)
+			b := servicetest.Rows(r, "product", header, rows)
 			want := m.apply(header, rows)
 			id := schemas.BatchID{Run: "r", Seq: int64(i + 1)}
 			got, err := e.Apply(t.Context(), id, b)

@@ -13,14 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"crossdock/commerce/internal/batchtest"
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
 
 const (
-	null   = batchtest.Null
-	absent = batchtest.Absent
+	null   = servicetest.Null
+	absent = servicetest.Absent
 )
 
 func openEngineAt(tb testing.TB, path string, tables ...Table) *Engine {
@@ -221,14 +221,14 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := openEngine(t)
 			for i, s := range tt.steps {
-				b := batchtest.Lines(t, tt.entity, s.batch...)
+				b := servicetest.Lines(t, tt.entity, s.batch...)
 				planned, err := e.Plan(t.Context(), b)
 				if err != nil {
 					t.Fatal(err)
 				}
 				got := apply(t, e, fmt.Sprint("run", i), b)
-				if batchtest.Summary(got) != s.want {
-					t.Errorf("batch %d: outcome %s, want %s", i, batchtest.Summary(got), s.want)
+				if servicetest.Summary(got) != s.want {
+					t.Errorf("batch %d: outcome %s, want %s", i, servicetest.Summary(got), s.want)
 				}
 				if diff := cmp.Diff(got, planned); diff != "" {
 					t.Errorf("batch %d: Plan and Apply differ: %s", i, diff)
@@ -243,7 +243,7 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 
 func TestRejectionsSayWhatIsWrong(t *testing.T) {
 	e := openEngine(t)
-	o := apply(t, e, "1", batchtest.Lines(t, "price", "sku|list|amount|currency", "A|x|"+null+"|EUR", "B|"+null+"|1|EUR", "C|x|-2|EUR"))
+	o := apply(t, e, "1", servicetest.Lines(t, "price", "sku|list|amount|currency", "A|x|"+null+"|EUR", "B|"+null+"|1|EUR", "C|x|-2|EUR"))
 	want := []schemas.Rejection{
 		{Row: 0, Field: "amount", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: a new row needs it"},
 		{Row: 1, Field: "list", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: it is part of the key"},
@@ -256,9 +256,9 @@ func TestRejectionsSayWhatIsWrong(t *testing.T) {
 
 func TestARepeatReturnsTheFirstOutcomeAndChangesNothing(t *testing.T) {
 	e := openEngine(t)
-	b := batchtest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|"+null)
+	b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|"+null)
 	first := apply(t, e, "1", b)
-	apply(t, e, "2", batchtest.Lines(t, "product", "sku|name.en", "A|Another"))
+	apply(t, e, "2", servicetest.Lines(t, "product", "sku|name.en", "A|Another"))
 	again := apply(t, e, "1", b)
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Error(diff)
@@ -276,7 +276,7 @@ func TestOldBatchesAreForgotten(t *testing.T) {
 	e := openEngine(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e.clock = func() time.Time { return now }
-	b := batchtest.Lines(t, "product", "sku|name.en", "A|Anchor")
+	b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor")
 	apply(t, e, "old", b)
 	now = now.Add(29 * 24 * time.Hour)
 	apply(t, e, "newer", b)
@@ -289,19 +289,19 @@ func TestOldBatchesAreForgotten(t *testing.T) {
 
 func TestOnlySelectedRowsAreTaken(t *testing.T) {
 	e := openEngine(t)
-	b := batchtest.Lines(t, "product", "sku|name.en|brand", "A|a|X", "B|b|X", "C|c|Y", "D|d|Y")
+	b := servicetest.Lines(t, "product", "sku|name.en|brand", "A|a|X", "B|b|X", "C|c|Y", "D|d|Y")
 	b.Selected = []int32{1, 3}
-	if got := batchtest.Summary(apply(t, e, "1", b)); got != "2/0" {
+	if got := servicetest.Summary(apply(t, e, "1", b)); got != "2/0" {
 		t.Errorf("outcome %s, want 2/0", got)
 	}
-	if got := batchtest.Summary(apply(t, e, "2", b)); got != "0/2" {
+	if got := servicetest.Summary(apply(t, e, "2", b)); got != "0/2" {
 		t.Errorf("outcome of the reload %s, want 0/2", got)
 	}
 	if diff := cmp.Diff([]string{"B|X", "D|Y"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
 		t.Error(diff)
 	}
 	b.Selected = []int32{}
-	if got := batchtest.Summary(apply(t, e, "3", b)); got != "0/0" {
+	if got := servicetest.Summary(apply(t, e, "3", b)); got != "0/0" {
 		t.Errorf("outcome of none %s, want 0/0", got)
 	}
 }
@@ -312,9 +312,9 @@ func TestEventsListTheKeysInPortions(t *testing.T) {
 	for i := range 1201 {
 		rows = append(rows, []string{fmt.Sprintf("K%04d", i), "x"})
 	}
-	apply(t, e, "1", batchtest.Rows(t, "product", []string{"sku", "name.en"}, rows))
-	apply(t, e, "2", batchtest.Lines(t, "product", "sku|deleted|name.en", "K0001|true|"+null, "K0000|"+null+"|y", "K0003|"+null+"|x"))
-	apply(t, e, "3", batchtest.Lines(t, "price", "sku|list|amount|currency|valid_from|min_quantity", `A"|x|1|EUR|2026-01-01T00:00:00Z|2.5`))
+	apply(t, e, "1", servicetest.Rows(t, "product", []string{"sku", "name.en"}, rows))
+	apply(t, e, "2", servicetest.Lines(t, "product", "sku|deleted|name.en", "K0001|true|"+null, "K0000|"+null+"|y", "K0003|"+null+"|x"))
+	apply(t, e, "3", servicetest.Lines(t, "price", "sku|list|amount|currency|valid_from|min_quantity", `A"|x|1|EUR|2026-01-01T00:00:00Z|2.5`))
 	want := []string{
 		"shop.product.changed.v1|1/1|500|K0000|1795240800000000",
 		"shop.product.changed.v1|1/1|500|K0500|1795240800000000",
@@ -330,14 +330,14 @@ func TestEventsListTheKeysInPortions(t *testing.T) {
 
 func TestTheSequenceGrowsWithEveryBatchThatChanges(t *testing.T) {
 	e := openEngine(t)
-	b := batchtest.Lines(t, "product", "sku|name.en", "A|a")
+	b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
 	for i, want := range []int64{1, 1, 1} {
 		apply(t, e, fmt.Sprint(i), b)
 		if got, err := e.Sequence(t.Context()); err != nil || got != want {
 			t.Errorf("after batch %d: sequence %d, %v; want %d", i, got, err, want)
 		}
 	}
-	apply(t, e, "last", batchtest.Lines(t, "category", "category|name.en", "c|C"))
+	apply(t, e, "last", servicetest.Lines(t, "category", "category|name.en", "c|C"))
 	if got, err := e.Sequence(t.Context()); err != nil || got != 2 {
 		t.Errorf("sequence %d, %v; want 2", got, err)
 	}
@@ -361,7 +361,7 @@ func TestChangedRowsAreGivenAsRunsOfIDs(t *testing.T) {
 		{[]string{"sku|name.en|deleted", "B|x|false"}, nil},
 	} {
 		got = nil
-		apply(t, e, tt.batch[len(tt.batch)-1], batchtest.Lines(t, "product", tt.batch...))
+		apply(t, e, tt.batch[len(tt.batch)-1], servicetest.Lines(t, "product", tt.batch...))
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -415,9 +415,9 @@ func TestRowsWaitForOthersOfTheirBatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := openEngineAt(t, filepath.Join(t.TempDir(), "test.db"), Table{Entity: entity(t, "category"), Judge: tree})
 			if tt.first != nil {
-				apply(t, e, "0", batchtest.Lines(t, "category", tt.first...))
+				apply(t, e, "0", servicetest.Lines(t, "category", tt.first...))
 			}
-			if got := batchtest.Summary(apply(t, e, "1", batchtest.Lines(t, "category", tt.batch...))); got != tt.want {
+			if got := servicetest.Summary(apply(t, e, "1", servicetest.Lines(t, "category", tt.batch...))); got != tt.want {
 				t.Errorf("outcome %s, want %s", got, tt.want)
 			}
 			if diff := cmp.Diff(tt.left, query(t, e, "SELECT category, parent FROM category ORDER BY category")); diff != "" {
@@ -433,7 +433,7 @@ func TestAFailureWritesNothing(t *testing.T) {
 		Entity:  entity(t, "product"),
 		Changed: func(*store.Conn, []Range) error { return broken },
 	})
-	b := batchtest.Lines(t, "product", "sku|name.en", "A|a")
+	b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
 	if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, broken) {
 		t.Errorf("error %v, want broken", err)
 	}
@@ -460,14 +460,14 @@ func TestATableMustFitItsEntity(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	e := openEngine(t)
-	if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, batchtest.Lines(t, "warehouse", "warehouse|name", "a|b")); err == nil {
+	if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, servicetest.Lines(t, "warehouse", "warehouse|name", "a|b")); err == nil {
 		t.Error("a batch of an entity without a table was applied")
 	}
 }
 
 func TestKnownAndHolders(t *testing.T) {
 	e := openEngine(t)
-	apply(t, e, "1", batchtest.Lines(t, "product", "sku|name.en|gtin|pack_size", "A|a|4006381333931|2.5", `B"|b|4006381333948|3`, "C|c|"+null+"|2.5"))
+	apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en|gtin|pack_size", "A|a|4006381333931|2.5", `B"|b|4006381333948|3`, "C|c|"+null+"|2.5"))
 	known, err := e.Known(t.Context(), "product", []string{"A", "x", `B"`, "", "A", "a"})
 	if diff := cmp.Diff([]bool{true, false, true, false, true, false}, known); diff != "" || err != nil {
 		t.Error(diff, err)

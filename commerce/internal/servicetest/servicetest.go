@@ -1,5 +1,6 @@
-// Package batchtest makes batches for tests out of a few lines of text.
-package batchtest
+// Package servicetest is what the tests of the services share: batches out of a
+// few lines of text, and answers compared with files.
+package servicetest
 
 import (
 	"fmt"
