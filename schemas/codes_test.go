@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -331,9 +332,9 @@ func TestConvertUnitThereAndBack(t *testing.T) {
 		if err != nil {
 			return
 		}
-		// Half a millionth of the one unit is this much of the other.
-		ratio, _ := ConvertUnit(1_000_000_000_000, to, from)
-		slack := Decimal(2) + Decimal(float64(ratio)/1e12)
+		// A millionth of the one unit is this many of the other, in millionths.
+		ratio, _ := new(big.Rat).Quo(unitTable().byCode[to].factor, unitTable().byCode[from].factor).Float64()
+		slack := 2 + Decimal(ratio)
 		if d := back - x; d > slack || d < -slack {
 			t.Fatalf("%s %s = %s %s = %s %s", x, from, there, to, back, from)
 		}

@@ -170,7 +170,7 @@ func (a *app) errorsExportCommand() *cobra.Command {
 				if err := a.export(rows, format, output); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.stderr, "%s rejected rows written\n", thousands(int64(len(rows))))
+				fmt.Fprintf(a.stderr, "%s written\n", plural(int64(len(rows)), "rejected row"))
 				return nil
 			})
 		},
@@ -282,7 +282,7 @@ func (a *app) errorsDiscardCommand() *cobra.Command {
 						a.printJSON(map[string]any{"id": id, "status": journal.DiscardedRow})
 						continue
 					}
-					fmt.Fprintf(a.stdout, "discarded row %s with %d errors\n", row.Place, len(row.Findings))
+					fmt.Fprintf(a.stdout, "discarded row %s with %s\n", row.Place, plural(int64(len(row.Findings)), "error"))
 				}
 				return nil
 			})

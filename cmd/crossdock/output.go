@@ -47,6 +47,14 @@ func thousands(n int64) string {
 	return b.String()
 }
 
+// plural writes 1 row, 1,204 rows.
+func plural(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return thousands(n) + " " + noun
+}
+
 func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond).String()
 }

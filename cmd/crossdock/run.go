@@ -78,7 +78,7 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 	if err := h.CloseDeadRuns(ctx); err != nil {
 		return err
 	}
-	rejected := false
+	var total journal.Counts
 	for _, p := range list {
 		bar := a.newProgress(p.Name)
 		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Progress: bar.update})
@@ -87,15 +87,24 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 		if err != nil {
 			return err
 		}
+		total.Add(s.Counts)
 		if s.Rejected > 0 {
-			rejected = true
 			a.printRejected(ctx, h, s)
 		}
 	}
-	if rejected {
+	if len(list) > 1 && !a.json {
+		fmt.Fprintf(a.stdout, "%s: %s\n", plural(int64(len(list)), "pipeline"), identity(total))
+	}
+	if total.Rejected > 0 {
 		return errRejected
 	}
 	return nil
+}
+
+// identity writes the accounting of every run.
+func identity(c journal.Counts) string {
+	return fmt.Sprintf("%s rows read = %s applied + %s unchanged + %s rejected + %s skipped",
+		thousands(c.Read), thousands(c.Applied), thousands(c.Unchanged), thousands(c.Rejected), thousands(c.Skipped))
 }
 
 func (a *app) printSummary(s hub.Summary) {
@@ -116,14 +125,13 @@ func (a *app) printSummary(s hub.Summary) {
 	if s.Read == 0 && s.Error != "" {
 		return // the error says it all
 	}
-	fmt.Fprintf(a.stdout, "  %s rows read = %s applied + %s unchanged + %s rejected + %s skipped",
-		thousands(s.Read), thousands(s.Applied), thousands(s.Unchanged), thousands(s.Rejected), thousands(s.Skipped))
+	fmt.Fprintf(a.stdout, "  %s", identity(s.Counts))
 	if s.Warned > 0 {
-		fmt.Fprintf(a.stdout, "; %s warnings", thousands(s.Warned))
+		fmt.Fprintf(a.stdout, "; %s", plural(s.Warned, "warning"))
 	}
 	fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
 	if s.Superseded > 0 {
-		fmt.Fprintf(a.stdout, "  %s older errors of the same files are superseded\n", thousands(s.Superseded))
+		fmt.Fprintf(a.stdout, "  %s of the same files superseded\n", plural(s.Superseded, "older error"))
 	}
 }
 
@@ -146,7 +154,7 @@ func (a *app) printRejected(ctx context.Context, h *hub.Hub, s hub.Summary) {
 		}
 	}
 	if more := s.Rejected - int64(len(rows)); more > 0 {
-		fmt.Fprintf(a.stdout, "  ... and %s more rows\n", thousands(more))
+		fmt.Fprintf(a.stdout, "  ... and %s\n", plural(more, "more row"))
 	}
 	fmt.Fprintf(a.stdout, "  see: crossdock errors list --run %s\n", s.Run)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -65,7 +64,7 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 	for _, p := range parts() {
 		one, err := p.open(ctx, a.settings.Data, a.clock, a.log)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
+			return nil, err
 		}
 		s.services = append(s.services, one)
 		targets[p.name] = one

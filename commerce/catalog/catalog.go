@@ -12,12 +12,11 @@ package catalog
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
-
-	"embed"
 
 	"crossdock/commerce/internal/upsert"
 	"crossdock/internal/store"
@@ -37,6 +36,7 @@ type Config struct {
 // A Service owns the products and categories.
 type Service struct {
 	db     *store.DB
+	clock  func() time.Time
 	log    *slog.Logger
 	engine *upsert.Engine
 
@@ -52,7 +52,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{db: db, log: cfg.Log, wake: make(chan struct{}, 1)}
+	s := &Service{db: db, clock: cfg.Clock, log: cfg.Log, wake: make(chan struct{}, 1)}
 	tables, err := s.tables()
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

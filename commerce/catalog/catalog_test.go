@@ -21,7 +21,7 @@ func open(tb testing.TB) *Service { return openAt(tb, tb.TempDir()) }
 
 func openAt(tb testing.TB, dir string) *Service {
 	tb.Helper()
-	s, err := New(tb.Context(), Config{Dir: dir, Clock: now, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(tb.Context(), Config{Dir: dir, Clock: now, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))})
 	if err != nil {
 		tb.Fatal(err)
 	}

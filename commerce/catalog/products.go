@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -40,6 +41,7 @@ type Product struct {
 	TaxClass         string            `json:"tax_class" doc:"How it is taxed."`
 	LangUsed         map[string]string `json:"lang_used" doc:"The language of each text shown."`
 
+	id      int64
 	version int64 // the batch that changed it last
 }
 
@@ -69,14 +71,13 @@ const productColumns = `id, sku, changed_seq, status, parent_sku, gtin, mpn, nam
 func scanProduct(chain []string) func(*sql.Rows) (Product, error) {
 	return func(rows *sql.Rows) (Product, error) {
 		p := Product{LangUsed: map[string]string{}}
-		var id int64
 		var name, description, attributes texts
 		var images sql.NullString
 		optional := []*string{
 			&p.ParentSKU, &p.GTIN, &p.MPN, &p.Brand, &p.Manufacturer, &p.Category, &p.CountryOfOrigin, &p.CustomsTariff,
 		}
 		null := make([]sql.NullString, len(optional))
-		if err := rows.Scan(&id, &p.SKU, &p.version, &p.Status, &null[0], &null[1], &null[2], &name, &description,
+		if err := rows.Scan(&p.id, &p.SKU, &p.version, &p.Status, &null[0], &null[1], &null[2], &name, &description,
 			&null[3], &null[4], &null[5], &p.BaseUnit, &p.PackSize, &p.MinOrderQuantity, &p.OrderMultiple, &p.Weight,
 			&null[6], &null[7], &attributes, &images, &p.TaxClass); err != nil {
 			return p, err
@@ -202,11 +203,12 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 	if err != nil {
 		return page, err
 	}
-	list, err := store.Collect(ctx, s.db.Read(), scanProduct(languages), `
-		SELECT `+productColumns+` FROM json_each(?) j CROSS JOIN product p ON p.id = j.value ORDER BY j.key`, string(wanted))
+	list, err := store.Collect(ctx, s.db.Read(), scanProduct(languages),
+		`SELECT `+productColumns+` FROM product WHERE id IN (SELECT value FROM json_each(?))`, string(wanted))
 	if err != nil {
 		return page, fmt.Errorf("read products: %w", err)
 	}
+	slices.SortFunc(list, func(a, b Product) int { return cmp.Compare(slices.Index(ids, a.id), slices.Index(ids, b.id)) })
 	page.Items = append(page.Items, list...)
 	return page, nil
 }

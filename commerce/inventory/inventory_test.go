@@ -14,7 +14,7 @@ func now() time.Time { return time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC) }
 
 func open(tb testing.TB) *Service {
 	tb.Helper()
-	s, err := New(tb.Context(), Config{Dir: tb.TempDir(), Clock: now, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(tb.Context(), Config{Dir: tb.TempDir(), Clock: now, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.Register(web.NewAPI(mux, web.Info{Title: "Crossdock pricing", Version: "1", Suggest: schemas.DidYouMean}))
-	return mux
+	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
 }
 
 // Register adds the operations of pricing to an API.
