@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"crossdock/hub/journal"
@@ -124,13 +125,14 @@ func (h *Hub) drain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := len(runs) - 1; i >= 0; i-- {
+	for _, run := range slices.Backward(runs) {
 		if ctx.Err() != nil {
 			break
 		}
-		err := h.work(ctx, &runs[i])
-		if err != nil && !errors.Is(err, ErrRunning) { // its turn comes when the pipeline is free
-			h.Log.WarnContext(ctx, "upload", "run", runs[i].ID, "pipeline", runs[i].Pipeline, "error", err)
+		switch err := h.work(ctx, &run); {
+		case errors.Is(err, ErrRunning): // its turn comes when the pipeline is free
+		case err != nil:
+			h.Log.WarnContext(ctx, "upload", "run", run.ID, "pipeline", run.Pipeline, "error", err)
 		}
 	}
 	return nil

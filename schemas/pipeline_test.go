@@ -1,4 +1,4 @@
-package schemas_test
+package schemas
 
 import (
 	"bytes"
@@ -9,14 +9,12 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"crossdock/schemas"
 )
 
-// pipelineSchema compiles the schema of pipeline files.
-func pipelineSchema(t *testing.T) *jsonschema.Schema {
+// compiledPipelineSchema compiles the schema of pipeline files.
+func compiledPipelineSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.PipelineSchema()))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(PipelineSchema()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +29,7 @@ func pipelineSchema(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-func validate(t *testing.T, schema *jsonschema.Schema, text []byte) error {
+func validatePipeline(t *testing.T, schema *jsonschema.Schema, text []byte) error {
 	t.Helper()
 	asJSON, err := yaml.YAMLToJSON(text)
 	if err != nil {
@@ -45,7 +43,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, text []byte) error {
 }
 
 func TestThePipelineSchemaAcceptsTheExamples(t *testing.T) {
-	schema := pipelineSchema(t)
+	schema := compiledPipelineSchema(t)
 	files, err := filepath.Glob("../examples/*/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
@@ -55,16 +53,16 @@ func TestThePipelineSchemaAcceptsTheExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(t, schema, text); err != nil {
+		if err := validatePipeline(t, schema, text); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
 }
 
 func TestThePipelineSchemaRefuses(t *testing.T) {
-	schema := pipelineSchema(t)
+	schema := compiledPipelineSchema(t)
 	const good = "pipeline: a\nsource: { connector: csv, path: a.csv }\nentity: product\nmap: { sku: Nr }\n"
-	if err := validate(t, schema, []byte(good)); err != nil {
+	if err := validatePipeline(t, schema, []byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string][2]string{
@@ -77,7 +75,7 @@ func TestThePipelineSchemaRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(good, change[0], change[1], 1)
-			if err := validate(t, schema, []byte(text)); err == nil {
+			if err := validatePipeline(t, schema, []byte(text)); err == nil {
 				t.Errorf("accepted\n%s", text)
 			}
 		})

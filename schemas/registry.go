@@ -22,6 +22,8 @@ type Registry struct {
 }
 
 // Default returns the registry that ships with Crossdock.
+//
+//nolint:gochecknoglobals // loaded once, and never changed
 var Default = sync.OnceValue(func() *Registry {
 	r, err := load(declarations)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -86,8 +87,8 @@ func (s *system) close() error {
 	if s.hub != nil {
 		errs = append(errs, s.hub.Close())
 	}
-	for i := len(s.services) - 1; i >= 0; i-- {
-		errs = append(errs, s.services[i].Close())
+	for _, one := range slices.Backward(s.services) {
+		errs = append(errs, one.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -195,9 +195,9 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 		}
 		page.NextCursor = web.EncodeCursor(last)
 	}
-	ids := make([]int64, len(places))
+	ids, order := make([]int64, len(places)), make(map[int64]int, len(places))
 	for i, p := range places {
-		ids[i] = p.ID
+		ids[i], order[p.ID] = p.ID, i
 	}
 	wanted, err := json.Marshal(ids)
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 	if err != nil {
 		return page, fmt.Errorf("read products: %w", err)
 	}
-	slices.SortFunc(list, func(a, b Product) int { return cmp.Compare(slices.Index(ids, a.id), slices.Index(ids, b.id)) })
+	slices.SortFunc(list, func(a, b Product) int { return cmp.Compare(order[a.id], order[b.id]) })
 	page.Items = append(page.Items, list...)
 	return page, nil
 }

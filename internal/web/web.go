@@ -11,6 +11,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -42,8 +43,9 @@ func NewAPI(mux *http.ServeMux, info Info) huma.API {
 	config.DocsPath = ""     // its page would load scripts from elsewhere
 	config.SchemasPath = ""  // the document has them
 	config.CreateHooks = nil // no $schema member in answers
+	config.Transformers = []huma.Transformer{nameFault}
 	api := humago.New(mux, config)
-	api.UseMiddleware(limitTime, refuseUnknown(api, info.Suggest))
+	api.UseMiddleware(limitTime, asBadRequest, refuseUnknown(api, info.Suggest))
 	return api
 }
 
@@ -51,6 +53,48 @@ func limitTime(ctx huma.Context, next func(huma.Context)) {
 	limited, cancel := context.WithTimeout(ctx.Context(), timeLimit)
 	defer cancel()
 	next(huma.WithContext(ctx, limited))
+}
+
+// A readContext is that of a request without a body: whatever is wrong with
+// one is a bad request, and 422 is for bodies that can be read but not done.
+type readContext struct {
+	inner
+}
+
+type inner huma.Context
+
+// SetStatus implements huma.Context.
+func (c readContext) SetStatus(status int) {
+	if status == http.StatusUnprocessableEntity {
+		status = http.StatusBadRequest
+	}
+	c.inner.SetStatus(status)
+}
+
+// Unwrap lets the adapter reach the request.
+func (c readContext) Unwrap() huma.Context { return c.inner }
+
+func asBadRequest(ctx huma.Context, next func(huma.Context)) {
+	if ctx.Operation().RequestBody == nil {
+		ctx = readContext{ctx}
+	}
+	next(ctx)
+}
+
+// nameFault makes the detail of an error name the first place at fault, so
+// that a client that shows only the detail shows enough.
+func nameFault(ctx huma.Context, _ string, v any) (any, error) {
+	p, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	if p.Status == http.StatusUnprocessableEntity && ctx.Operation().RequestBody == nil {
+		p.Status, p.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
+	}
+	if len(p.Errors) > 0 && p.Errors[0].Location != "" && !strings.HasPrefix(p.Detail, p.Errors[0].Location) {
+		p.Detail = p.Errors[0].Location + ": " + p.Errors[0].Message
+	}
+	return p, nil
 }
 
 // refuseUnknown refuses a query parameter that the operation does not have, or
@@ -117,6 +161,11 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 		}
 		return out, nil
 	})
+	if item := api.OpenAPI().Paths[op.Path]; item != nil && item.Get != nil && item.Get.OperationID == op.OperationID {
+		// What readContext answers is what the document has to say.
+		item.Get.Responses["400"] = cmp.Or(item.Get.Responses["400"], item.Get.Responses["422"])
+		delete(item.Get.Responses, "422")
+	}
 }
 
 // answer returns the error that a client gets for err.
