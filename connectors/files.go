@@ -53,7 +53,7 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 	}
 	files := make([]File, 0, len(paths))
 	for _, path := range paths {
-		file, err := stat(path, nameOf(env, path))
+		file, err := stat(path, nameOf(env, pattern, path))
 		if err != nil {
 			return nil, err
 		}
@@ -62,11 +62,13 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 	return files, nil
 }
 
-func nameOf(env Env, path string) string {
+// nameOf returns what messages call a file. It does not depend on the folder
+// that the process works in: the same file has the same name in every run.
+func nameOf(env Env, pattern, path string) string {
 	if name, ok := env.Names[path]; ok {
 		return name
 	}
-	if rel, err := filepath.Rel(env.Dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+	if rel, err := filepath.Rel(env.Dir, path); err == nil && (!filepath.IsAbs(pattern) || filepath.IsLocal(rel)) {
 		return rel
 	}
 	return path

@@ -55,8 +55,9 @@ func (x *execution) account(one *processed, outcome schemas.Outcome) (journal.Co
 	for i := range one.batch.Rejects {
 		counts.Rejected++
 		x.byRule[one.batch.Rejects[i].Rule]++
-		parked = append(parked, x.undecodedRow(one.batch, &one.batch.Rejects[i]))
+		parked = append(parked, x.undecodedRow(one, &one.batch.Rejects[i]))
 	}
+	slices.SortStableFunc(parked, func(a, b *journal.Row) int { return cmp.Compare(a.Place.Row, b.Place.Row) })
 	return counts, parked
 }
 
@@ -111,7 +112,8 @@ func finding(b *connectors.Batch, processor *pipelines.Processor, f schemas.Reje
 }
 
 // undecodedRow makes the entry for a row that the reader could not cut.
-func (x *execution) undecodedRow(b *connectors.Batch, r *connectors.Reject) *journal.Row {
+func (x *execution) undecodedRow(one *processed, r *connectors.Reject) *journal.Row {
+	b := one.batch
 	row := x.newRow(b, r.Row)
 	row.Status = journal.OpenRow
 	row.Cells.Sheet = b.Origin.Cells
@@ -126,7 +128,7 @@ func (x *execution) undecodedRow(b *connectors.Batch, r *connectors.Reject) *jou
 		row.Cells.Values = append(row.Cells.Values, &cell)
 	}
 	row.Findings = []journal.Finding{{
-		Rule: r.Rule, Severity: schemas.Reject, Value: schemas.Shorten(r.Value), Message: r.Message,
+		Rule: r.Rule, Severity: schemas.Reject, Field: one.processor.FieldOf(r.Column), Value: schemas.Shorten(r.Value), Message: r.Message,
 		Position: r.Column, Header: place.Column, Cell: place.Cell,
 	}}
 	return row

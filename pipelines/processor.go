@@ -92,3 +92,16 @@ func (x *Processor) SourceColumn(field string) (int, string) {
 	}
 	return column, x.columns[column]
 }
+
+// FieldOf returns the first field that is read from a source column, or "".
+func (x *Processor) FieldOf(column int) string {
+	if column < 0 {
+		return ""
+	}
+	for _, c := range x.mapped {
+		if x.program.SourceOf(c.Name) == column {
+			return c.Name
+		}
+	}
+	return ""
+}

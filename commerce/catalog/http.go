@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"crossdock/commerce"
+	"crossdock/commerce/internal/remote"
 	"crossdock/internal/web"
 	"crossdock/schemas"
 )
@@ -16,6 +17,14 @@ import (
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.Register(web.NewAPI(mux, web.Info{Title: "Crossdock catalogue", Version: "1", Suggest: schemas.DidYouMean}))
+	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
+}
+
+// Internal serves the calls of the hub, which a [Client] makes. It trusts whoever
+// reaches it.
+func (s *Service) Internal() http.Handler {
+	mux := http.NewServeMux()
+	remote.Routes(mux, s)
 	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
 }
 

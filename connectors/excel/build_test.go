@@ -170,14 +170,14 @@ func written(t testing.TB, name string, content []byte) string {
 }
 
 // saved lets excelize write a workbook that a test has built with it.
-func saved(t testing.TB, name string, build func(f *excelize.File) error) string {
+func saved(t testing.TB, build func(f *excelize.File) error) string {
 	t.Helper()
 	f := excelize.NewFile()
 	defer f.Close()
 	if err := build(f); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), name)
+	path := filepath.Join(t.TempDir(), "book.xlsx")
 	if err := f.SaveAs(path); err != nil {
 		t.Fatal(err)
 	}

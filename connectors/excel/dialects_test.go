@@ -143,7 +143,7 @@ func (m model) rows() (rows []string, skipped int) {
 
 func (m model) save(t *testing.T) string {
 	t.Helper()
-	return saved(t, "book.xlsx", func(f *excelize.File) error {
+	return saved(t, func(f *excelize.File) error {
 		header := make([]any, len(m.values[0]))
 		for i := range header {
 			header[i] = "name " + string(rune('a'+i))
@@ -193,7 +193,7 @@ func TestAnyWorkbookComesOutAsItIs(t *testing.T) {
 
 // What excelize reads of a larger workbook is what we read, cell by cell.
 func TestALargeWorkbookAgreesWithExcelize(t *testing.T) {
-	path := saved(t, "book.xlsx", func(f *excelize.File) error {
+	path := saved(t, func(f *excelize.File) error {
 		for row := 1; row <= 3_000; row++ {
 			cells := []any{fmt.Sprintf("%06d", row), row * 7919, float64(row) / 8, "Größe " + strconv.Itoa(row%7), row%3 == 0, nil, "end"}
 			if row == 1 {

@@ -387,3 +387,57 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 		t.Errorf("a file that went away: %v", err)
 	}
 }
+
+// Two readers of one source do not disturb each other.
+func TestReadersOfOneSourceAreIndependent(t *testing.T) {
+	src := sourceOf(t, written(t, "prices.xlsx", sampleBook(2_000).bytes(t)), "batch_rows", 100)
+	want := readFile(t, written(t, "prices.xlsx", sampleBook(2_000).bytes(t))).rows
+	results := make(chan []string)
+	for range 4 {
+		go func() { // ends when its rows are taken, below
+			g, err := read(t, src, connectors.ReadRequest{})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- g.rows
+		}()
+	}
+	for range 4 {
+		if diff := cmp.Diff(want, <-results); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// A batch is bounded by its bytes as well as by its rows.
+func TestBatchesOfLongRowsAreShort(t *testing.T) {
+	var rows strings.Builder
+	rows.WriteString(texts(1, "sku", "text"))
+	for i := range 40 {
+		rows.WriteString(texts(i+2, fmt.Sprint(i), strings.Repeat("long text ", 50_000)))
+	}
+	g := readFile(t, written(t, "prices.xlsx", rawBook{sheets: []string{sheetXML(rows.String())}}.stored(t)))
+	if len(g.rows) != 40 || len(g.batches) < 4 {
+		t.Errorf("%d rows came in %d batches", len(g.rows), len(g.batches))
+	}
+}
+
+// Rows that are all refused come in batches too, and are all accounted for.
+func TestABatchOfRejectsAlone(t *testing.T) {
+	var rows strings.Builder
+	rows.WriteString(texts(1, "sku", "price"))
+	for i := range 25 {
+		fmt.Fprintf(&rows, `<row r="%d"><c t="inlineStr"><is><t>x</t></is></c><c t="e"><v>#DIV/0!</v></c></row>`, 2*i+2)
+	}
+	g := readFile(t, written(t, "prices.xlsx", rawBook{sheets: []string{sheetXML(rows.String())}}.bytes(t)), "batch_rows", 10)
+	total := 0
+	for _, b := range g.batches {
+		total += b.Read()
+		if len(b.Rejects) > 10 || b.Rows.NumRows() > 0 || b.Rows.NumCols() != 2 {
+			t.Errorf("a batch has %d rejects and %d rows of %d columns", len(b.Rejects), b.Rows.NumRows(), b.Rows.NumCols())
+		}
+	}
+	if len(g.batches) != 3 || total != 49 || g.skipped != 24 {
+		t.Errorf("%d batches account for %d rows, %d skipped; want 3, 49 and 24", len(g.batches), total, g.skipped)
+	}
+}

@@ -131,7 +131,7 @@ func TestColumnsCanBeNamedWhereThereIsNoHeader(t *testing.T) {
 
 // Merged cells as excelize writes them are found behind the rows of a sheet.
 func TestMergedCellsWrittenByExcelize(t *testing.T) {
-	path := saved(t, "book.xlsx", func(f *excelize.File) error {
+	path := saved(t, func(f *excelize.File) error {
 		for ref, v := range map[string]any{
 			"A1": "Preisliste", "A3": "Artikel", "B3": "Preis", "D3": "Einheit", "B4": "netto", "C4": "brutto",
 			"A5": "0017", "B5": 1.5, "C5": 1.79, "D5": "Stk", "A6": "0018", "B6": 2, "C6": 2.38, "D6": "Stk",

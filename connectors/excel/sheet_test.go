@@ -242,7 +242,7 @@ func TestPrefixesOfTheNamespaceDoNotMatter(t *testing.T) {
 
 // A workbook as excelize writes it comes back with what was put in.
 func TestAWorkbookWrittenByExcelize(t *testing.T) {
-	path := saved(t, "book.xlsx", func(f *excelize.File) error {
+	path := saved(t, func(f *excelize.File) error {
 		when := time.Date(2026, 1, 31, 13, 45, 0, 0, time.UTC)
 		for i, row := range [][]any{
 			{"sku", "net price", "stock", "active", "valid from", "text"},

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -161,6 +162,17 @@ func setHeaders(h http.Header, id string) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 }
 
+// WriteError answers with the problem that err is, for handlers that are no
+// operations of the API; Register says what becomes of other errors.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	p, ok := errors.AsType[*huma.ErrorModel](answer(r.Context(), err))
+	if !ok {
+		WriteProblem(w, http.StatusInternalServerError, "internal error", "")
+		return
+	}
+	writeModel(w, p)
+}
+
 // WriteProblem answers with an error as RFC 9457 has it, for handlers that are
 // no operations of the API. Place is the part of the request at fault, or "".
 func WriteProblem(w http.ResponseWriter, status int, message, place string) {
@@ -168,7 +180,11 @@ func WriteProblem(w http.ResponseWriter, status int, message, place string) {
 	if place != "" {
 		p.Errors = []*huma.ErrorDetail{{Location: place, Message: message}}
 	}
+	writeModel(w, &p)
+}
+
+func writeModel(w http.ResponseWriter, p *huma.ErrorModel) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // whoever does not read it is gone
 }

@@ -35,6 +35,8 @@ func TestNumberFormat(t *testing.T) {
 		{"1234.56", "1234567890123", "!has more than 12 digits before the point"},
 		{"1.234,56", "1234,56", "1234.56"},
 		{"1.234,56", "1.234,56", "1234.56"},
+		{"1.234,56", "0.069", "!is not a decimal number written as 1.234,56, but looks like 1234.56"},
+		{"1.234,56", "-00.123", "!is not a decimal number written as 1.234,56, but looks like 1234.56"},
 		{"1.234,56", "1.234.567", "1234567"},
 		{"1.234,56", "1.234,56-", "-1234.56"},
 		{"1.234,56", "-1.234,56", "-1234.56"},

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -130,12 +131,23 @@ func (f NumberFormat) normalise(b []byte, text string) ([]byte, bool) {
 			if fraction || f.group == 0 || groupOf(r) != f.group || atEdge {
 				return nil, false
 			}
+			// Nobody groups the digits of a number below one: 0.069 under 1.234,56
+			// is a number written the other way, and not sixty-nine.
+			if groups == 0 && leadingZero(b) {
+				return nil, false
+			}
 			groups++
 			inGroup = 0
 		}
 		i += size
 	}
 	return b, groups == 0 || inGroup == 3
+}
+
+// leadingZero reports whether the first digit of b, behind a sign, is zero.
+func leadingZero(b []byte) bool {
+	digits := bytes.TrimLeft(b, "+-")
+	return len(digits) > 0 && digits[0] == '0'
 }
 
 // groupOf returns the separator of digits that r is a variant of, or 0.

@@ -1,0 +1,174 @@
+// Package remote carries the calls of the hub and of other services to a
+// service in another process: [Caller] on the one side, [Routes] on the other.
+// Batches travel as Arrow streams of their selected rows alone.
+//
+// Routes trust whoever reaches them: they belong on a listener that only the
+// processes of the installation can reach.
+package remote
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"crossdock/commerce"
+	"crossdock/schemas"
+)
+
+// maxAnswer bounds what is read of one answer.
+const maxAnswer = 64 << 20
+
+// A Caller calls one service in another process.
+type Caller struct {
+	base   string
+	client *http.Client
+}
+
+// Dial returns a Caller of the service at an address such as
+// http://127.0.0.1:8081. It connects when it is used.
+func Dial(address string, client *http.Client) *Caller {
+	return &Caller{base: strings.TrimSuffix(address, "/"), client: client}
+}
+
+// Apply does what the service's Apply does. A call that failed may be made
+// again with the same id: what was applied is not applied twice.
+func (c *Caller) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
+	return c.send(ctx, "/internal/"+b.Entity.Name+"/batches/"+url.PathEscape(id.Run)+"/"+strconv.FormatInt(id.Seq, 10), b)
+}
+
+// Plan does what the service's Plan does.
+func (c *Caller) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error) {
+	return c.send(ctx, "/internal/"+b.Entity.Name+"/plans", b)
+}
+
+// send posts a batch, and gives the rejections of its outcome the rows that
+// they have here.
+func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schemas.Outcome, error) {
+	var outcome schemas.Outcome
+	body, err := encode(b)
+	if err != nil {
+		return outcome, fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
+	}
+	if _, err := c.call(ctx, http.MethodPost, path, streamType, body, &outcome); err != nil {
+		return schemas.Outcome{}, err
+	}
+	if b.Selected != nil {
+		for i, r := range outcome.Rejected {
+			outcome.Rejected[i].Row = int(b.Selected[r.Row])
+		}
+	}
+	return outcome, nil
+}
+
+// A knownQuestion asks which keys there are.
+type knownQuestion struct {
+	Keys []string `json:"keys"`
+}
+
+type knownAnswer struct {
+	Known []bool `json:"known"`
+}
+
+// Known does what the service's Known does.
+func (c *Caller) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
+	var answer knownAnswer
+	err := c.ask(ctx, "/internal/"+entity+"/known", knownQuestion{keys}, &answer)
+	return answer.Known, err
+}
+
+// A holdersQuestion asks who has the values.
+type holdersQuestion struct {
+	Field  string   `json:"field"`
+	Values []string `json:"values"`
+}
+
+type holdersAnswer struct {
+	Holders []string `json:"holders"`
+}
+
+// Holders does what the service's Holders does.
+func (c *Caller) Holders(ctx context.Context, entity, field string, values []string) ([]string, error) {
+	var answer holdersAnswer
+	err := c.ask(ctx, "/internal/"+entity+"/holders", holdersQuestion{field, values}, &answer)
+	return answer.Holders, err
+}
+
+func (c *Caller) ask(ctx context.Context, path string, question, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	_, err = c.call(ctx, http.MethodPost, path, "application/json", body, answer)
+	return err
+}
+
+// Get reads one resource into answer, and returns the header.
+func (c *Caller) Get(ctx context.Context, path string, query url.Values, answer any) (http.Header, error) {
+	for name, values := range query {
+		if len(values) == 1 && values[0] == "" {
+			query.Del(name) // was not given
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return c.call(ctx, http.MethodGet, path, "", nil, answer)
+}
+
+func (c *Caller) call(ctx context.Context, method, path, contentType string, body []byte, answer any) (http.Header, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	response, err := c.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, failure(method+" "+path, response.StatusCode, text)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return nil, fmt.Errorf("%s %s: answer: %w", method, path, err)
+	}
+	return response.Header, nil
+}
+
+// failure returns the error that the service has answered with: the one that
+// it would have returned in this process, where it is one for people.
+func failure(call string, status int, text []byte) error {
+	var p struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Message  string `json:"message"`
+			Location string `json:"location"`
+		} `json:"errors"`
+	}
+	if err := json.Unmarshal(text, &p); err != nil || p.Detail == "" {
+		return fmt.Errorf("%s: status %d", call, status)
+	}
+	code, ok := map[int]commerce.Code{
+		http.StatusBadRequest: commerce.Invalid, http.StatusNotFound: commerce.NotFound, http.StatusConflict: commerce.Conflict,
+	}[status]
+	if !ok {
+		return fmt.Errorf("%s: status %d: %w", call, status, errors.New(p.Detail))
+	}
+	if len(p.Errors) == 0 {
+		return commerce.Errorf(code, "%s", p.Detail)
+	}
+	return commerce.Errorf(code, "%s", p.Errors[0].Message).At(p.Errors[0].Location)
+}

@@ -1,0 +1,96 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"crossdock/internal/web"
+	"crossdock/schemas"
+)
+
+// maxBody bounds one call: batches have up to 8,000 rows.
+const maxBody = 256 << 20
+
+// A Backend is a service as the hub uses it.
+type Backend interface {
+	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
+	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
+	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
+}
+
+// Routes adds to mux what a [Caller] calls.
+func Routes(mux *http.ServeMux, backend Backend) {
+	mux.HandleFunc("POST /internal/{entity}/batches/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
+		seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
+		if err != nil {
+			web.WriteProblem(w, http.StatusBadRequest, "is not the number of a batch", "path.seq")
+			return
+		}
+		withBatch(w, r, func(b *schemas.Batch) (any, error) {
+			return backend.Apply(r.Context(), schemas.BatchID{Run: r.PathValue("run"), Seq: seq}, b)
+		})
+	})
+	mux.HandleFunc("POST /internal/{entity}/plans", func(w http.ResponseWriter, r *http.Request) {
+		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Plan(r.Context(), b) })
+	})
+	mux.HandleFunc("POST /internal/{entity}/known", func(w http.ResponseWriter, r *http.Request) {
+		withQuestion(w, r, func(q knownQuestion) (any, error) {
+			known, err := backend.Known(r.Context(), r.PathValue("entity"), q.Keys)
+			return knownAnswer{known}, err
+		})
+	})
+	mux.HandleFunc("POST /internal/{entity}/holders", func(w http.ResponseWriter, r *http.Request) {
+		withQuestion(w, r, func(q holdersQuestion) (any, error) {
+			holders, err := backend.Holders(r.Context(), r.PathValue("entity"), q.Field, q.Values)
+			return holdersAnswer{holders}, err
+		})
+	})
+}
+
+func withBatch(w http.ResponseWriter, r *http.Request, do func(*schemas.Batch) (any, error)) {
+	entity, err := schemas.Default().Entity(r.PathValue("entity"))
+	if err != nil {
+		web.WriteProblem(w, http.StatusNotFound, err.Error(), "path.entity")
+		return
+	}
+	b, err := decode(entity, http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		refuseBody(w, err)
+		return
+	}
+	reply(w, r, func() (any, error) { return do(b) })
+}
+
+func withQuestion[Q any](w http.ResponseWriter, r *http.Request, do func(Q) (any, error)) {
+	var q Q
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&q); err != nil {
+		refuseBody(w, err)
+		return
+	}
+	reply(w, r, func() (any, error) { return do(q) })
+}
+
+func refuseBody(w http.ResponseWriter, err error) {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		web.WriteProblem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("is larger than %d MiB", maxBody>>20), "body")
+		return
+	}
+	web.WriteProblem(w, http.StatusBadRequest, err.Error(), "body")
+}
+
+func reply(w http.ResponseWriter, r *http.Request, do func() (any, error)) {
+	answer, err := do()
+	if err != nil {
+		web.WriteError(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // whoever does not read it is gone
+}
