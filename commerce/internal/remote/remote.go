@@ -1,6 +1,6 @@
 // Package remote carries the calls of the hub and of other services to a
 // service in another process: [Caller] on the one side, [Routes] on the other.
-// Batches travel as Arrow streams of their selected rows alone.
+// Batches travel as their selected rows alone.
 //
 // Routes trust whoever reaches them: they belong on a listener that only the
 // processes of the installation can reach.
@@ -21,6 +21,8 @@ import (
 	"crossdock/commerce"
 	"crossdock/schemas"
 )
+
+const jsonType = "application/json"
 
 // maxAnswer bounds what is read of one answer.
 const maxAnswer = 64 << 20
@@ -56,7 +58,7 @@ func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schem
 	if err != nil {
 		return outcome, fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
 	}
-	if _, err := c.call(ctx, http.MethodPost, path, streamType, body, &outcome); err != nil {
+	if _, err := c.call(ctx, http.MethodPost, path, jsonType, body, &outcome); err != nil {
 		return schemas.Outcome{}, err
 	}
 	if b.Selected != nil {
@@ -105,7 +107,7 @@ func (c *Caller) ask(ctx context.Context, path string, question, answer any) err
 	if err != nil {
 		return err
 	}
-	_, err = c.call(ctx, http.MethodPost, path, "application/json", body, answer)
+	_, err = c.call(ctx, http.MethodPost, path, jsonType, body, answer)
 	return err
 }
 

@@ -1,124 +1,121 @@
 package remote
 
 import (
-	"bytes"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/decimal"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"crossdock/schemas"
 )
 
-// streamType is the media type of a batch.
-const streamType = "application/vnd.apache.arrow.stream"
+// A wireBatch is a batch as it travels: the selected rows alone, by column,
+// values as people write them, so that none loses a digit on the way.
+type wireBatch struct {
+	Rows    int          `json:"rows"`
+	Columns []wireColumn `json:"columns"`
+}
 
-// absentSuffix marks the column that tells where another one is absent. No
-// field's name has a blank in it.
-const absentSuffix = " absent"
+type wireColumn struct {
+	Name   string    `json:"name"`
+	Values []*string `json:"values"`           // null clears
+	Absent []int     `json:"absent,omitempty"` // rows in which it was not sent
+}
 
 // encode writes the selected rows of a batch.
 func encode(b *schemas.Batch) ([]byte, error) {
-	schema := schemas.ArrowSchema(b.Columns)
-	fields := schema.Fields()
-	columns := make([]arrow.Array, 0, len(b.Columns))
-	for i := range b.Columns {
-		column, err := compact(b.Rows.Column(i), b.Selected)
-		if err != nil {
-			return nil, err
-		}
-		columns = append(columns, column)
-	}
+	wire := wireBatch{Rows: b.Count(), Columns: make([]wireColumn, len(b.Columns))}
 	for i, c := range b.Columns {
-		if i >= len(b.Absent) || b.Absent[i] == nil {
-			continue
-		}
-		marks := array.NewBooleanBuilder(memory.DefaultAllocator)
+		column := wireColumn{Name: c.Name, Values: make([]*string, 0, wire.Rows)}
 		b.Each(func(row int) bool {
-			marks.Append(b.Absent[i][row])
+			if b.IsAbsent(i, row) {
+				column.Absent = append(column.Absent, len(column.Values))
+			}
+			var value *string
+			if text, ok := b.Text(i, row); ok {
+				value = &text
+			}
+			column.Values = append(column.Values, value)
 			return true
 		})
-		fields = append(fields, arrow.Field{Name: c.Name + absentSuffix, Type: arrow.FixedWidthTypes.Boolean})
-		columns = append(columns, marks.NewArray())
+		wire.Columns[i] = column
 	}
-	schema = arrow.NewSchema(fields, nil)
-	var out bytes.Buffer
-	w := ipc.NewWriter(&out, ipc.WithSchema(schema))
-	err := w.Write(array.NewRecordBatch(schema, columns, int64(b.Count())))
-	return out.Bytes(), errors.Join(err, w.Close())
-}
-
-// compact returns the rows of a column that are selected.
-func compact(column arrow.Array, selected []int32) (arrow.Array, error) {
-	if selected == nil {
-		return column, nil
-	}
-	var runs []arrow.Array
-	for start := 0; start < len(selected); {
-		end := start + 1
-		for end < len(selected) && selected[end] == selected[end-1]+1 {
-			end++
-		}
-		runs = append(runs, array.NewSlice(column, int64(selected[start]), int64(selected[end-1])+1))
-		start = end
-	}
-	if runs == nil {
-		return array.NewSlice(column, 0, 0), nil
-	}
-	return array.Concatenate(runs, memory.DefaultAllocator)
+	return json.Marshal(wire)
 }
 
 // decode reads a batch of an entity.
 func decode(entity *schemas.Entity, r io.Reader) (*schemas.Batch, error) {
-	stream, err := ipc.NewReader(r)
-	if err != nil {
+	var wire wireBatch
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&wire); err != nil {
 		return nil, err
 	}
-	defer stream.Release()
-	rows, err := stream.Read()
-	if err != nil {
-		return nil, fmt.Errorf("no rows: %w", err)
-	}
 	b := &schemas.Batch{Entity: entity}
-	var columns []arrow.Array
-	for i, f := range rows.Schema().Fields() {
-		name, marks := strings.CutSuffix(f.Name, absentSuffix)
-		if marks {
-			if err := decodeAbsent(b, name, rows.Column(i)); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		c, err := entity.Column(f.Name)
+	for _, w := range wire.Columns {
+		c, err := entity.Column(w.Name)
 		if err != nil {
 			return nil, err
 		}
-		if !arrow.TypeEqual(f.Type, c.Field.ArrowType()) {
-			return nil, fmt.Errorf("column %s is %s, not %s", f.Name, f.Type, c.Field.ArrowType())
+		if b.Index(w.Name) >= 0 || len(w.Values) != wire.Rows {
+			return nil, fmt.Errorf("column %s has %d values of %d, or comes twice", w.Name, len(w.Values), wire.Rows)
 		}
-		b.Columns, b.Absent = append(b.Columns, c), append(b.Absent, nil)
-		columns = append(columns, rows.Column(i))
+		var absent []bool
+		if len(w.Absent) > 0 {
+			absent = make([]bool, wire.Rows)
+		}
+		for _, row := range w.Absent {
+			if row < 0 || row >= wire.Rows {
+				return nil, fmt.Errorf("column %s is absent in row %d of %d", w.Name, row, wire.Rows)
+			}
+			absent[row] = true
+		}
+		b.Columns, b.Absent = append(b.Columns, c), append(b.Absent, absent)
 	}
-	b.Rows = array.NewRecordBatch(schemas.ArrowSchema(b.Columns), columns, rows.NumRows())
+	builder := array.NewRecordBuilder(memory.DefaultAllocator, schemas.ArrowSchema(b.Columns))
+	defer builder.Release()
+	for i, w := range wire.Columns {
+		builder.Field(i).Reserve(wire.Rows)
+		for row, value := range w.Values {
+			if err := appendValue(builder.Field(i), value); err != nil {
+				return nil, fmt.Errorf("column %s, row %d: %w", w.Name, row, err)
+			}
+		}
+	}
+	b.Rows = builder.NewRecordBatch()
 	return b, nil
 }
 
-// decodeAbsent sets where the column named is absent. It stands before the
-// column of marks.
-func decodeAbsent(b *schemas.Batch, name string, column arrow.Array) error {
-	marks, ok := column.(*array.Boolean)
-	i := b.Index(name)
-	if !ok || i < 0 {
-		return fmt.Errorf("column %s%s marks nothing", name, absentSuffix)
+// appendValue appends what Batch.Text has written.
+func appendValue(f array.Builder, value *string) error {
+	if value == nil {
+		f.AppendNull()
+		return nil
 	}
-	b.Absent[i] = make([]bool, marks.Len())
-	for row := range b.Absent[i] {
-		b.Absent[i][row] = marks.Value(row)
+	switch f := f.(type) {
+	case *array.StringBuilder:
+		f.Append(*value)
+		return nil
+	case *array.Decimal64Builder:
+		d, err := schemas.ParseDecimal(*value)
+		if err != nil {
+			return fmt.Errorf("%s %w", schemas.QuoteShort(*value), err)
+		}
+		f.Append(decimal.Decimal64(d))
+		return nil
+	case *array.TimestampBuilder:
+		t, err := time.Parse(time.RFC3339Nano, *value)
+		if err != nil {
+			return fmt.Errorf("%s is no moment", schemas.QuoteShort(*value))
+		}
+		f.Append(arrow.Timestamp(t.UnixMicro()))
+		return nil
+	default:
+		return f.AppendValueFromString(*value)
 	}
-	return nil
 }

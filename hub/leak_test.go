@@ -1,0 +1,10 @@
+package hub_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain holds runs and workers to ending what they have started.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
