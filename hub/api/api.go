@@ -164,7 +164,7 @@ func (s *server) listErrors(ctx context.Context, in *struct {
 	}
 	after, err := strconv.ParseInt("0"+in.After, 10, 64)
 	if err != nil {
-		return nil, huma.Error422UnprocessableEntity("after is not a value that next has given")
+		return nil, huma.Error400BadRequest("after is not a value that next has given")
 	}
 	rows, err := s.Hub.Journal().Rows(ctx, journal.ErrorFilter{Run: in.ID, After: after, Limit: in.Limit})
 	if err != nil {

@@ -57,7 +57,7 @@ func list(ctx context.Context, in *listInput) (*listOutput, error) {
 }
 
 // serve returns a server as a process has it, and its log.
-func serve(t *testing.T) (*httptest.Server, *bytes.Buffer, *Metrics) {
+func serve(t *testing.T) (*httptest.Server, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
 	mux := http.NewServeMux()
@@ -75,7 +75,7 @@ func serve(t *testing.T) (*httptest.Server, *bytes.Buffer, *Metrics) {
 	mux.HandleFunc("POST /v1/things/{id}", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	s := httptest.NewServer(Wrap(mux, Options{Log: slog.New(slog.NewTextHandler(log, nil)), Clock: time.Now, Metrics: metrics}))
 	t.Cleanup(s.Close)
-	return s, log, metrics
+	return s, log
 }
 
 type problem struct {
@@ -107,7 +107,7 @@ func ask(t *testing.T, method, url string, header ...string) (int, http.Header, 
 }
 
 func TestErrorsNameTheirPlace(t *testing.T) {
-	s, log, _ := serve(t)
+	s, log := serve(t)
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -156,7 +156,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	s, _, _ := serve(t)
+	s, _ := serve(t)
 	status, header, body := ask(t, "GET", s.URL+"/v1/things?sku=a%2Cb&sku=c")
 	if want := `{"limit":5,"skus":["a,b","c"]}` + "\n"; status != 200 || body != want {
 		t.Errorf("%d %s, want %s", status, body, want)
@@ -186,7 +186,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestWritesOfOtherSitesPagesAreRefused(t *testing.T) {
-	s, _, _ := serve(t)
+	s, _ := serve(t)
 	if status, _, body := ask(t, "POST", s.URL+"/v1/things/1", "Sec-Fetch-Site", "cross-site"); status != 403 || !strings.Contains(body, "header.Origin") {
 		t.Errorf("cross-site: %d %s", status, body)
 	}
@@ -196,7 +196,7 @@ func TestWritesOfOtherSitesPagesAreRefused(t *testing.T) {
 }
 
 func TestTheDocumentHasTheOperations(t *testing.T) {
-	s, _, _ := serve(t)
+	s, _ := serve(t)
 	_, _, body := ask(t, "GET", s.URL+"/openapi.json")
 	var doc struct {
 		OpenAPI string
@@ -219,7 +219,7 @@ func TestTheDocumentHasTheOperations(t *testing.T) {
 }
 
 func TestMetricsCountRoutesAndNotPaths(t *testing.T) {
-	s, _, _ := serve(t)
+	s, _ := serve(t)
 	for _, id := range []string{"1", "2"} {
 		ask(t, "POST", s.URL+"/v1/things/"+id)
 		ask(t, "GET", s.URL+"/nothing/"+id)

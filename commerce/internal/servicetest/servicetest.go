@@ -93,9 +93,9 @@ func appendCell(f array.Builder, cell string) error {
 
 // Summary writes an outcome as "applied/unchanged rule@row.field ...".
 func Summary(o schemas.Outcome) string {
-	s := fmt.Sprintf("%d/%d", o.Applied, o.Unchanged)
+	words := []string{fmt.Sprintf("%d/%d", o.Applied, o.Unchanged)}
 	for _, r := range o.Rejected {
-		s += fmt.Sprintf(" %s@%d.%s", r.Rule, r.Row, r.Field)
+		words = append(words, fmt.Sprintf("%s@%d.%s", r.Rule, r.Row, r.Field))
 	}
-	return s
+	return strings.Join(words, " ")
 }

@@ -43,7 +43,7 @@ func (m model) apply(header []string, rows [][]string) (n [3]int) {
 		case sent["deleted"] == "true":
 			n[unchanged]++
 		default:
-			row, ok := merged(old, there, sent)
+			row, ok := merged(old, sent)
 			switch {
 			case !ok:
 				n[rejected]++
@@ -59,7 +59,7 @@ func (m model) apply(header []string, rows [][]string) (n [3]int) {
 }
 
 // merged returns what a row becomes, and false where it lacks what is required.
-func merged(old map[string]string, there bool, sent map[string]string) (map[string]string, bool) {
+func merged(old, sent map[string]string) (map[string]string, bool) {
 	row := maps.Clone(old)
 	if row == nil {
 		row = map[string]string{"status": "active", "base_unit": "C62", "tax_class": "standard"}

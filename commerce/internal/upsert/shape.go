@@ -206,18 +206,18 @@ func (s *shape) compose() {
 }
 
 func (s *shape) composeUpdate() {
-	sets := "row_hash = ?, changed_seq = ?"
+	sets := []string{"row_hash = ?", "changed_seq = ?"}
 	for i, c := range s.t.columns {
 		if len(s.inputs[i]) > 0 && !c.field.Key {
 			s.sent = append(s.sent, i)
-			sets += ", " + c.name + " = ?"
+			sets = append(sets, c.name+" = ?")
 		}
 	}
 	where, n := s.t.where, len(s.t.key)
 	if s.t.hasID {
 		where, n = " WHERE id = ?", 1 // spares a way through the index
 	}
-	s.update = "UPDATE " + s.t.name + " SET " + sets + where
+	s.update = "UPDATE " + s.t.name + " SET " + strings.Join(sets, ", ") + where
 	s.set = store.Args(2 + len(s.sent) + n)
 }
 

@@ -117,7 +117,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 		{
 			"creation needs what is required", "product",
 			[]step{{[]string{"sku|name.en|name.de", "A|" + null + "|" + absent, null + "|Bolt|Bolzen", "C|" + null + "|Klemme"}, "1/0 required_at_creation@0.name.de required_at_creation@1.sku"}},
-			"SELECT sku, name FROM product", []string{`C|{"de":"Klemme"}`},
+			"SELECT sku, name FROM product",
+			[]string{`C|{"de":"Klemme"}`},
 		},
 		{
 			"an update needs the key alone, and keeps what is absent", "product",
@@ -135,7 +136,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|name.en|brand", "A|Anchor|Acme", "B|Bolt|Acme"}, "0/2"},
 				{[]string{"brand|sku", "Acme|A", "Zeta|B"}, "1/1"},
 			},
-			"SELECT sku, brand, changed_seq FROM product ORDER BY sku", []string{"A|Acme|1", "B|Zeta|2"},
+			"SELECT sku, brand, changed_seq FROM product ORDER BY sku",
+			[]string{"A|Acme|1", "B|Zeta|2"},
 		},
 		{
 			"what another feed changed is changed back", "product",
@@ -145,7 +147,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|name.en|brand", "A|Anchor|Acme"}, "1/0"},
 				{[]string{"sku|brand", "A|Zeta"}, "1/0"},
 			},
-			"SELECT brand FROM product", []string{"Zeta"},
+			"SELECT brand FROM product",
+			[]string{"Zeta"},
 		},
 		{
 			"languages and members are merged one by one", "product",
@@ -162,7 +165,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|name.en|attributes.colour", "A|Anchor|red"}, "1/0"},
 				{[]string{"sku|attributes.colour", "A|" + null}, "1/0"},
 			},
-			"SELECT name, attributes FROM product", []string{`{"en":"Anchor"}|<null>`},
+			"SELECT name, attributes FROM product",
+			[]string{`{"en":"Anchor"}|<null>`},
 		},
 		{
 			"what is required cannot be cleared, what has a default returns to it", "product",
@@ -171,7 +175,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|name.en|status", "A|" + null + "|" + null}, "0/0 required@0.name.en"},
 				{[]string{"sku|status", "A|" + null}, "1/0"},
 			},
-			"SELECT name, status FROM product", []string{`{"en":"Anchor"}|active`},
+			"SELECT name, status FROM product",
+			[]string{`{"en":"Anchor"}|active`},
 		},
 		{
 			"deleted deletes, and the absent stays absent", "product",
@@ -180,7 +185,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|deleted", "A|true", "X|true", "B|false", null + "|true"}, "1/2 required_at_creation@3.sku"},
 				{[]string{"sku|deleted", "A|true"}, "0/1"},
 			},
-			"SELECT sku FROM product", []string{"B"},
+			"SELECT sku FROM product",
+			[]string{"B"},
 		},
 		{
 			"a batch may bring a key more than once", "product",
@@ -188,7 +194,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|name.en|deleted", "A|one|false", "A|two|false", "A|two|false", "B|x|false", "B|x|true", "B|y|false"}, "5/1"},
 				{[]string{"sku|name.en|deleted", "A|two|false", "A|three|false", "A|two|false", "B|y|true", "B|y|false", "B|y|false"}, "4/2"},
 			},
-			"SELECT sku, name FROM product ORDER BY sku", []string{`A|{"en":"two"}`, `B|{"en":"y"}`},
+			"SELECT sku, name FROM product ORDER BY sku",
+			[]string{`A|{"en":"two"}`, `B|{"en":"y"}`},
 		},
 		{
 			"keys of several parts, with defaults in the key", "price",
@@ -206,7 +213,8 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 				{[]string{"sku|list|amount|currency", "A|x|-1|EUR", "B|x|1|EUR"}, "1/0 constraint@0."},
 				{[]string{"sku|list|amount", "B|x|-1"}, "0/0 constraint@0."},
 			},
-			"SELECT sku, amount FROM price", []string{"B|1000000"},
+			"SELECT sku, amount FROM price",
+			[]string{"B|1000000"},
 		},
 		{
 			"texts stay what they are", "product",
@@ -399,17 +407,22 @@ func TestRowsWaitForOthersOfTheirBatch(t *testing.T) {
 	}{
 		{
 			"children before parents", nil,
-			[]string{"category|name.en|parent", "c|C|b", "b|B|a", "a|A|" + null, "x|X|y", "c|CC|b"}, "4/0 reference@3.parent", []string{"a|<null>", "b|a", "c|b"},
+			[]string{"category|name.en|parent", "c|C|b", "b|B|a", "a|A|" + null, "x|X|y", "c|CC|b"},
+			"4/0 reference@3.parent",
+			[]string{"a|<null>", "b|a", "c|b"},
 		},
 		{
 			"parents deleted before children",
 			[]string{"category|name.en|parent", "a|A|" + null, "b|B|a", "c|C|b"},
-			[]string{"category|deleted", "a|true", "b|true", "c|true"}, "3/0", nil,
+			[]string{"category|deleted", "a|true", "b|true", "c|true"},
+			"3/0", nil,
 		},
 		{
 			"a parent whose child stays",
 			[]string{"category|name.en|parent", "a|A|" + null, "b|B|a"},
-			[]string{"category|deleted", "a|true"}, "0/0 referenced@0.category", []string{"a|<null>", "b|a"},
+			[]string{"category|deleted", "a|true"},
+			"0/0 referenced@0.category",
+			[]string{"a|<null>", "b|a"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

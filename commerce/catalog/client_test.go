@@ -1,0 +1,97 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"crossdock/commerce"
+	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/web"
+)
+
+// A catalogue is what callers of the service use, near or far.
+type catalogue interface {
+	servicetest.Backend
+	Product(ctx context.Context, sku commerce.SKU, lang string) (Product, error)
+	Products(ctx context.Context, q ProductQuery) (ProductPage, error)
+	Categories(ctx context.Context, q CategoryQuery) (CategoryPage, error)
+}
+
+// contract runs a test against the service and against its client, each with a
+// service of its own.
+func contract(t *testing.T, test func(t *testing.T, s catalogue)) {
+	t.Run("service", func(t *testing.T) { test(t, open(t)) })
+	t.Run("client", func(t *testing.T) {
+		s := open(t)
+		internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
+		t.Cleanup(internal.Close)
+		t.Cleanup(api.Close)
+		test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+	})
+}
+
+func wantError(t *testing.T, err error, code commerce.Code, text string) {
+	t.Helper()
+	e, ok := errors.AsType[*commerce.Error](err)
+	if !ok || e.Code != code || e.Error() != text {
+		t.Errorf("error %v (%s), want %s (%s)", err, commerce.CodeOf(err), text, code)
+	}
+}
+
+func TestServiceAndClientDoTheSame(t *testing.T) {
+	contract(t, func(t *testing.T, s catalogue) {
+		servicetest.Deliver(t, s,
+			servicetest.Case{
+				Entity: "category", Want: "2/0 reference@3.parent", Selected: []int32{0, 2, 3},
+				Lines: []string{"category|name.en|parent|position", "b|B|a|1", "skipped|S|" + null + "|1", "a|A|" + null + "|2", "c|C|x|3"},
+			},
+			servicetest.Case{
+				Entity: "product", Want: "2/0",
+				Lines: []string{"sku|name.en|gtin|category|weight|status", "A/1|Anchor|4006381333931|b|2.500001|active", "B|Bolt|" + null + "|a|" + absent + "|draft"},
+			},
+			servicetest.Case{Entity: "product", Want: "1/1", Lines: []string{"sku|weight|deleted", "A/1|" + absent + "|false", "B|" + null + "|true"}},
+			servicetest.Case{Entity: "product", Want: "0/0", Selected: []int32{}, Lines: []string{"sku|weight", "A/1|1"}},
+		)
+		known, err := s.Known(t.Context(), "product", []string{"A/1", "B", ""})
+		if diff := cmp.Diff([]bool{true, false, false}, known); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		holders, err := s.Holders(t.Context(), "product", "gtin", []string{"x", "4006381333931"})
+		if diff := cmp.Diff([]string{"", "A/1"}, holders); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		if _, err := s.Known(t.Context(), "price", nil); err == nil {
+			t.Error("the catalogue knows prices")
+		}
+
+		p, err := s.Product(t.Context(), "A/1", "fr")
+		if err != nil || p.Name != "Anchor" || p.Weight.String() != "2.500001" || p.Version() != "2" {
+			t.Errorf("product %+v of version %s, %v", p, p.Version(), err)
+		}
+		_, err = s.Product(t.Context(), "none", "")
+		wantError(t, err, commerce.NotFound, "there is no product none")
+		_, err = s.Product(t.Context(), "A/1", "!")
+		wantError(t, err, commerce.Invalid, `query.lang: "!" is not a language tag such as de or fr-CA`)
+
+		page, err := s.Products(t.Context(), ProductQuery{Category: "a", Limit: 1, Status: "all"})
+		if diff := cmp.Diff(ProductPage{Items: []Product{p}}, page, cmpopts.IgnoreUnexported(Product{})); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		_, err = s.Products(t.Context(), ProductQuery{Cursor: "x"})
+		if p, ok := errors.AsType[web.Problem](err); !ok || p.Status() != http.StatusBadRequest {
+			t.Errorf("error %v", err)
+		}
+		categories, err := s.Categories(t.Context(), CategoryQuery{Parent: "a"})
+		if err != nil || len(categories.Items) != 1 || categories.Items[0].Category != "b" || *categories.Items[0].Position != 1 {
+			t.Errorf("categories %+v, %v", categories, err)
+		}
+		_, err = s.Categories(t.Context(), CategoryQuery{Parent: "x"})
+		wantError(t, err, commerce.Invalid, "query.parent: there is no category x")
+	})
+}

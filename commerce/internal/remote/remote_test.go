@@ -1,0 +1,205 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"crossdock/commerce"
+	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/web"
+	"crossdock/schemas"
+)
+
+// A shelf is a backend that takes what it is given.
+type shelf struct {
+	id  schemas.BatchID
+	got *schemas.Batch
+	err error
+}
+
+func (s *shelf) Apply(_ context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
+	s.id, s.got = id, b
+	rejected := []schemas.Rejection{{Row: b.Count() - 1, Field: "sku", Rule: "r", Severity: schemas.Reject, Value: "v", Message: "m"}}
+	return schemas.Outcome{Applied: 1, Unchanged: 2, Rejected: rejected}, s.err
+}
+
+func (s *shelf) Plan(_ context.Context, b *schemas.Batch) (schemas.Outcome, error) {
+	s.got = b
+	return schemas.Outcome{Applied: b.Count()}, s.err
+}
+
+func (s *shelf) Known(_ context.Context, entity string, keys []string) ([]bool, error) {
+	return slices.Repeat([]bool{entity == "product"}, len(keys)), s.err
+}
+
+func (s *shelf) Holders(_ context.Context, _, field string, values []string) ([]string, error) {
+	return slices.Repeat([]string{field}, len(values)), s.err
+}
+
+func dial(t *testing.T, backend Backend) *Caller {
+	t.Helper()
+	mux := http.NewServeMux()
+	Routes(mux, backend)
+	server := httptest.NewServer(web.Wrap(mux, web.Options{Log: slog.New(slog.DiscardHandler), Clock: time.Now}))
+	t.Cleanup(server.Close)
+	return Dial(server.URL, server.Client())
+}
+
+func TestABatchArrivesAsItWas(t *testing.T) {
+	columns := []string{"sku", "name.de", "attributes.colour", "pack_size", "status", "deleted"}
+	cell := map[string][]string{
+		"pack_size": {"1", "-0.000001", "999999999999.999999", servicetest.Null, servicetest.Absent},
+		"deleted":   {"true", "false", servicetest.Null, servicetest.Absent},
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		rows := make([][]string, rapid.IntRange(1, 8).Draw(r, "rows"))
+		for i := range rows {
+			for _, name := range columns {
+				values := cell[name]
+				if values == nil {
+					values = []string{"", "x", "ä\"\\\n\x00", "\u2028<&>", servicetest.Null, servicetest.Absent}
+				}
+				rows[i] = append(rows[i], rapid.SampledFrom(values).Draw(r, name))
+			}
+		}
+		b := servicetest.Rows(r, "product", columns, rows)
+		if rapid.Bool().Draw(r, "selected") {
+			b.Selected = []int32{}
+			for i := range rows {
+				if rapid.Bool().Draw(r, "row") {
+					b.Selected = append(b.Selected, int32(i))
+				}
+			}
+		}
+		text, err := encode(b)
+		if err != nil {
+			r.Fatal(err)
+		}
+		got, err := decode(b.Entity, bytes.NewReader(text))
+		if err != nil {
+			r.Fatal(err)
+		}
+		// The hash of a row covers each value and what is absent.
+		var want []uint64
+		b.Each(func(row int) bool {
+			want = append(want, b.Hashes()[row])
+			return true
+		})
+		if diff := cmp.Diff(want, slices.Clip(got.Hashes()), cmp.Transformer("nil", func(h []uint64) []uint64 { return append([]uint64{}, h...) })); diff != "" {
+			r.Fatal(diff)
+		}
+	})
+}
+
+func TestMomentsArriveToTheMicrosecond(t *testing.T) {
+	b := servicetest.Lines(t, "stock_level", "sku|as_of", "A|2026-11-21T06:00:00.000001Z", "B|0001-01-01T00:00:00Z", "C|"+servicetest.Null)
+	text, err := encode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(b.Entity, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.Hashes(), got.Hashes()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRejectionsComeBackToTheirRows(t *testing.T) {
+	s := &shelf{}
+	c := dial(t, s)
+	b := servicetest.Lines(t, "product", "sku|brand", "A|x", "B|y", "C|z")
+	b.Selected = []int32{0, 2}
+	id := schemas.BatchID{Run: "a/b ?", Seq: 7}
+	o, err := c.Apply(t.Context(), id, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Rejected[0].Row != 2 || o.Applied != 1 || o.Unchanged != 2 || s.id != id || s.got.Count() != 2 {
+		t.Errorf("outcome %+v of %d rows of batch %s", o, s.got.Count(), s.id)
+	}
+}
+
+func TestErrorsArriveAsTheyWere(t *testing.T) {
+	s := &shelf{}
+	c := dial(t, s)
+	for _, tt := range []struct {
+		err  error
+		code commerce.Code
+		want string
+	}{
+		{commerce.Errorf(commerce.Invalid, "is wrong").At("query.at"), commerce.Invalid, "query.at: is wrong"},
+		{commerce.Errorf(commerce.NotFound, "is not there"), commerce.NotFound, "is not there"},
+		{commerce.Errorf(commerce.Conflict, "is taken: %s", "100%"), commerce.Conflict, "is taken: 100%"},
+	} {
+		s.err = tt.err
+		_, err := c.Known(t.Context(), "product", []string{"A"})
+		if err == nil || err.Error() != tt.want || commerce.CodeOf(err) != tt.code {
+			t.Errorf("error %v (%s), want %s", err, commerce.CodeOf(err), tt.want)
+		}
+	}
+	s.err = errors.New("the password is 1234")
+	_, err := c.Holders(t.Context(), "product", "gtin", nil)
+	if err == nil || strings.Contains(err.Error(), "1234") || !strings.Contains(err.Error(), "status 500") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestBadCallsAreRefused(t *testing.T) {
+	c := dial(t, &shelf{})
+	for _, tt := range []struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		{"/internal/producd/plans", `{}`, 404, "producd"},
+		{"/internal/product/batches/r/x", `{}`, 400, "path.seq"},
+		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"sku","values":[]}]}`, 400, "column sku has 0 values of 1"},
+		{"/internal/product/plans", `{"rows":0,"columns":[{"name":"sku","values":[]},{"name":"sku","values":[]}]}`, 400, "comes twice"},
+		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"sku","values":["a"],"absent":[1]}]}`, 400, "absent in row 1 of 1"},
+		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"size","values":["a"]}]}`, 400, "no field size"},
+		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"weight","values":["1,5"]}]}`, 400, "is not a decimal number"},
+		{"/internal/stock_level/plans", `{"rows":1,"columns":[{"name":"as_of","values":["now"]}]}`, 400, "is no moment"},
+		{"/internal/product/plans", `{"row":1}`, 400, "unknown field"},
+		{"/internal/product/known", `[]`, 400, "body"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := c.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != tt.status || !strings.Contains(string(body), tt.want) {
+			t.Errorf("%s %s: %d %s, want %d %s", tt.path, tt.body, answer.StatusCode, body, tt.status, tt.want)
+		}
+	}
+}
+
+func TestAServiceThatIsAwayIsAnError(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	c := Dial(server.URL, server.Client())
+	if _, err := c.Known(t.Context(), "product", nil); err == nil || !strings.Contains(err.Error(), "status 404") {
+		t.Errorf("a stranger's 404: %v", err)
+	}
+	server.Close()
+	if _, err := c.Known(t.Context(), "product", nil); err == nil {
+		t.Error("no error from a closed server")
+	}
+}

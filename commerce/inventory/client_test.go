@@ -1,0 +1,73 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crossdock/commerce"
+	"crossdock/commerce/internal/servicetest"
+)
+
+// A stock is what callers of the service use, near or far.
+type stock interface {
+	servicetest.Backend
+	Availability(ctx context.Context, q AvailabilityQuery) (AvailabilityAnswer, error)
+}
+
+// contract runs a test against the service and against its client, each with a
+// service of its own.
+func contract(t *testing.T, test func(t *testing.T, s stock)) {
+	t.Run("service", func(t *testing.T) { test(t, open(t)) })
+	t.Run("client", func(t *testing.T) {
+		s := open(t)
+		internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
+		t.Cleanup(internal.Close)
+		t.Cleanup(api.Close)
+		test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+	})
+}
+
+func wantError(t *testing.T, err error, code commerce.Code, text string) {
+	t.Helper()
+	e, ok := errors.AsType[*commerce.Error](err)
+	if !ok || e.Code != code || e.Error() != text {
+		t.Errorf("error %v (%s), want %s (%s)", err, commerce.CodeOf(err), text, code)
+	}
+}
+
+func TestServiceAndClientDoTheSame(t *testing.T) {
+	contract(t, func(t *testing.T, s stock) {
+		servicetest.Deliver(t, s,
+			servicetest.Case{Entity: "warehouse", Want: "1/0", Lines: []string{"warehouse|name", "DE|Hamburg"}},
+			servicetest.Case{
+				Entity: "stock_level", Want: "1/0 out_of_date@1.as_of reference@2.warehouse",
+				Lines: []string{
+					"sku|warehouse|on_hand|as_of", "A|DE|1.5|2026-11-21T05:00:00.000001Z", "A|DE|2|2026-11-20T05:00:00Z",
+					"A|XX|2|" + servicetest.Null,
+				},
+			},
+		)
+		known, err := s.Known(t.Context(), "warehouse", []string{"DE", "XX"})
+		if diff := cmp.Diff([]bool{true, false}, known); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		asOf := now().Add(-60 * 60 * 1e9).Add(1000)
+		answer, err := s.Availability(t.Context(), AvailabilityQuery{SKUs: []commerce.SKU{"A", "B"}})
+		total := Total{Unit: "C62", OnHand: 1_500_000}
+		want := AvailabilityAnswer{
+			Items: []Availability{{
+				SKU: "A", Totals: []Total{total}, Warehouses: []Level{{Warehouse: "DE", Name: "Hamburg", Total: total, AsOf: &asOf}},
+			}},
+			Missing: []commerce.SKU{"B"},
+		}
+		if diff := cmp.Diff(want, answer); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		_, err = s.Availability(t.Context(), AvailabilityQuery{SKUs: []commerce.SKU{"A"}, Warehouse: "XX"})
+		wantError(t, err, commerce.NotFound, "query.warehouse: there is no warehouse XX")
+	})
+}
