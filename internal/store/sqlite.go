@@ -57,7 +57,8 @@ func (c *connector) Driver() driver.Driver { return c.driver }
 func open(path, pragmas string, connections int) *sql.DB {
 	// FULL, because with the driver's own NORMAL a power cut loses what was
 	// committed, though the caller was told that it is safe.
-	dsn := fmt.Sprintf("file:%s?_txlock=immediate&_synchronous=FULL&_busy_timeout=%d", (&url.URL{Path: path}).EscapedPath(), busyMilliseconds)
+	// No mutex, because database/sql hands a connection to one user at a time.
+	dsn := fmt.Sprintf("file:%s?_txlock=immediate&_synchronous=FULL&_mutex=no&_busy_timeout=%d", (&url.URL{Path: path}).EscapedPath(), busyMilliseconds)
 	db := sql.OpenDB(&connector{dsn: dsn, driver: &sqlite3.SQLiteDriver{
 		ConnectHook: func(conn *sqlite3.SQLiteConn) error {
 			_, err := conn.Exec(pragmas, nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/mattn/go-sqlite3"
 
+	"crossdock/commerce/internal/servicetest"
 	"crossdock/schemas"
 )
 
@@ -159,27 +160,66 @@ func applyAll(b *testing.B, e *Engine, run string, batches []*schemas.Batch) tim
 	return time.Since(start)
 }
 
+// best keeps the shortest time of several runs: what else the machine does only
+// ever adds to it.
+type best time.Duration
+
+func (b *best) take(d time.Duration) {
+	if *b == 0 || best(d) < *b {
+		*b = best(d)
+	}
+}
+
+func (b best) rate(rows int) float64 { return float64(rows) / time.Duration(b).Seconds() }
+
 // BenchmarkProducts measures the first load, the reload of the same and a
 // reload of which every row has changed, beside the floor, in rows a second.
 // Hashes are computed within the time, as in a run.
 func BenchmarkProducts(b *testing.B) {
+	var bare, load, reload, update best
 	for b.Loop() {
-		b.StopTimer()
-		bare := floor(b, filepath.Join(b.TempDir(), "floor.db"))
+		bare.take(floor(b, filepath.Join(b.TempDir(), "floor.db")))
 		e := openEngine(b)
 		first, same, changed := benchBatches(b, 0), benchBatches(b, 0), benchBatches(b, 1)
-		b.StartTimer()
-		load := applyAll(b, e, "1", first)
-		reload := applyAll(b, e, "2", same)
-		update := applyAll(b, e, "3", changed)
-		rate := func(d time.Duration) float64 { return benchRows / d.Seconds() }
-		b.ReportMetric(rate(bare), "floor_rows/s")
-		b.ReportMetric(rate(load), "load_rows/s")
-		b.ReportMetric(rate(reload), "same_rows/s")
-		b.ReportMetric(rate(update), "changed_rows/s")
-		b.ReportMetric(rate(load)/rate(bare), "load/floor")
-		b.ReportMetric(rate(reload)/rate(load), "same/load")
+		load.take(applyAll(b, e, "1", first))
+		reload.take(applyAll(b, e, "2", same))
+		update.take(applyAll(b, e, "3", changed))
 	}
+	b.ReportMetric(bare.rate(benchRows), "floor_rows/s")
+	b.ReportMetric(load.rate(benchRows), "load_rows/s")
+	b.ReportMetric(reload.rate(benchRows), "same_rows/s")
+	b.ReportMetric(update.rate(benchRows), "changed_rows/s")
+	b.ReportMetric(load.rate(benchRows)/bare.rate(benchRows), "load/floor")
+	b.ReportMetric(reload.rate(benchRows)/load.rate(benchRows), "same/load")
+}
+
+// BenchmarkPrices measures the narrow rows of prices: four tiers a product.
+func BenchmarkPrices(b *testing.B) {
+	const rows, size = 400_000, 8_000
+	header := []string{"sku", "list", "unit", "min_quantity", "amount", "currency", "price_unit"}
+	batches := func(cents int) (list []*schemas.Batch) {
+		for start := 0; start < rows; start += size {
+			var cells [][]string
+			for i := start; i < start+size; i++ {
+				cells = append(cells, []string{
+					fmt.Sprintf("AR-%07d", i/4), "dealer-eu", "C62", []string{"1", "10", "100", "1000"}[i%4],
+					fmt.Sprintf("%d.%02d", i%1000, cents), "EUR", "1",
+				})
+			}
+			list = append(list, servicetest.Rows(b, "price", header, cells))
+		}
+		return list
+	}
+	var load, reload, update best
+	for b.Loop() {
+		e := openEngine(b)
+		load.take(applyAll(b, e, "1", batches(1)))
+		reload.take(applyAll(b, e, "2", batches(1)))
+		update.take(applyAll(b, e, "3", batches(2)))
+	}
+	b.ReportMetric(load.rate(rows), "load_rows/s")
+	b.ReportMetric(reload.rate(rows), "same_rows/s")
+	b.ReportMetric(update.rate(rows), "changed_rows/s")
 }
 
 func openEngine(tb testing.TB) *Engine {

@@ -20,8 +20,8 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 	if there, err := p.readOld(); !there || err != nil {
 		return false, err
 	}
-	if !p.asked {
-		p.found++
+	if p.known == nil {
+		p.found++ // where the keys were asked for, it is counted already
 	}
 	old := p.old[2:]
 	if p.old[1] == int64(p.hashes[row]) {
@@ -39,6 +39,7 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 	if refused, err := p.judged(row, Update, old, p.merged); err != nil || refused {
 		return true, err
 	}
+	p.changed++
 	return true, p.writeMerged(row)
 }
 

@@ -12,10 +12,42 @@ import (
 // appendString appends s as a JSON string. Every text has one form, so that
 // equal objects are equal texts.
 func appendString(b []byte, s string) []byte {
-	if !utf8.ValidString(s) {
+	asIs, ascii := asIs(s)
+	if !ascii && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	b = append(b, '"')
+	if asIs {
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	return append(appendEscaped(b, s), '"')
+}
+
+// asIs reports whether no byte of s has to be escaped, and whether all are
+// ASCII. It looks at eight bytes at a time, for it sees every text of a load.
+func asIs(s string) (asIs, ascii bool) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	var special, high uint64
+	for ; len(s) >= 8; s = s[8:] {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash := x^ones*'"', x^ones*'\\'
+		// The top bit of a byte is set where it is below a blank, or has become
+		// zero: then the subtraction borrows from it.
+		special |= (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash
+		high |= x
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			special |= tops
+		}
+		high |= uint64(s[i])
+	}
+	return special&tops == 0, high&tops == 0
+}
+
+func appendEscaped(b []byte, s string) []byte {
 	start := 0
 	for i := range len(s) {
 		c := s[i]
@@ -38,8 +70,7 @@ func appendString(b []byte, s string) []byte {
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+	return append(b, s[start:]...)
 }
 
 // merge returns the object that old becomes with the members that the row
@@ -88,8 +119,19 @@ func (s *shape) newObject(members []input, row int) any {
 	if s.writeObject(members, row); len(s.object) == len("{}") {
 		return nil
 	}
-	return string(s.object)
+	// Objects are parts of a few large texts: one allocation each would be a
+	// good part of the time of a load.
+	if s.texts.Cap()-s.texts.Len() < len(s.object) {
+		s.texts = &strings.Builder{}
+		s.texts.Grow(max(textChunk, len(s.object)))
+	}
+	start := s.texts.Len()
+	s.texts.Write(s.object)
+	return s.texts.String()[start:]
 }
+
+// textChunk is the size of the texts that objects are parts of.
+const textChunk = 64 << 10
 
 // writeObject sets s.object to the members that the row has.
 func (s *shape) writeObject(members []input, row int) {

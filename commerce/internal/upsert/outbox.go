@@ -93,8 +93,8 @@ func (p *pass) keyValue(k, row int) driver.Value {
 	return orDefault(v, p.t.columns[k].fallback)
 }
 
-// keyText returns the key of a row as one text, for sets of keys.
-func (p *pass) keyText(row int) string {
+// keyOf returns the key of a row as one text, for sets of keys.
+func (p *pass) keyOf(row int) string {
 	if len(p.t.key) == 1 {
 		s, _ := p.keyValue(p.t.key[0], row).(string)
 		return s
@@ -112,7 +112,12 @@ func (p *pass) appendKey(b []byte, row int) []byte {
 		if j == 0 {
 			separator = '['
 		}
-		b = appendKeyPart(append(b, separator), p.t.columns[k].field, p.keyValue(k, row))
+		b = append(b, separator)
+		if text := p.keyText[j]; text != nil {
+			b = append(b, text...)
+		} else {
+			b = appendKeyPart(b, p.t.columns[k].field, p.keyValue(k, row))
+		}
 	}
 	return append(b, ']')
 }

@@ -65,6 +65,7 @@ type pass struct {
 	known   map[int]int64
 	touched map[string]bool
 	found   int // rows whose key was there
+	changed int // those of them that were updated
 
 	// later are the rows to try again, and waiting their keys: rows of the same
 	// key keep their order.
@@ -72,6 +73,7 @@ type pass struct {
 	waiting map[string]bool
 
 	keyArgs []driver.NamedValue
+	keyText [][]byte       // the parts of the key that no row changes, as an event has them
 	old     []driver.Value // id, row_hash, columns
 	merged  []driver.Value
 }
@@ -92,6 +94,10 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	}
 	p.seq, _ = last.(int64)
 	p.seq++
+	// The number is part of the statement: compiled in once, not bound to every row.
+	if p.create, err = c.Prepare(fmt.Sprintf(p.insert, p.seq)); err != nil {
+		return schemas.Outcome{}, err
+	}
 	p.events = newEvents(t, e.service, id, e.clock().UnixMicro())
 	if err := p.rows(ctx); err != nil {
 		return schemas.Outcome{}, err
@@ -126,8 +132,12 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 		keyArgs: store.Args(len(t.key)), old: make([]driver.Value, len(t.columns)+2),
 		merged: make([]driver.Value, len(t.columns)),
 	}
-	if p.create, err = c.Prepare(s.insert); err != nil {
-		return nil, err
+	for _, k := range t.key {
+		var text []byte
+		if !slices.Contains(s.varying, k) && s.values[k] != nil {
+			text = appendKeyPart(nil, t.columns[k].field, s.values[k])
+		}
+		p.keyText = append(p.keyText, text)
 	}
 	if t.Judge != nil {
 		if p.judge, err = t.Judge(c); err != nil {
@@ -215,7 +225,7 @@ func (p *pass) ask(from int) error {
 
 // row takes one row.
 func (p *pass) row(row int) error {
-	if len(p.waiting) > 0 && p.waiting[p.keyText(row)] {
+	if len(p.waiting) > 0 && p.waiting[p.keyOf(row)] {
 		p.later = append(p.later, row)
 		return nil
 	}
@@ -227,7 +237,7 @@ func (p *pass) row(row int) error {
 		if !there {
 			return p.createRow(row)
 		}
-		if len(p.touched) > 0 && p.touched[p.keyText(row)] {
+		if len(p.touched) > 0 && p.touched[p.keyOf(row)] {
 			return p.changeRow(row)
 		}
 		p.found++
@@ -246,6 +256,9 @@ func (p *pass) row(row int) error {
 // compareRow asks for the hash of one row, where the key has several parts and
 // one question for all of them would be slower.
 func (p *pass) compareRow(row int) error {
+	if p.changed*2 > p.found {
+		return p.changeRow(row) // most rows are read anyway
+	}
 	if !p.fillKey(row) {
 		return nil
 	}
@@ -260,8 +273,8 @@ func (p *pass) compareRow(row int) error {
 	case !there:
 		return p.createRow(row)
 	}
-	p.found++
 	if p.old[0] == int64(p.hashes[row]) {
+		p.found++
 		p.outcome.Unchanged++
 		return nil
 	}
@@ -284,7 +297,6 @@ func (p *pass) createRow(row int) error {
 		p.args[j].Value = p.values[i]
 	}
 	p.args[len(p.varying)].Value = int64(p.hashes[row])
-	p.args[len(p.varying)+1].Value = p.seq
 	changed, id, err := p.create.Exec(p.args)
 	switch {
 	case err != nil:
@@ -326,7 +338,7 @@ func (p *pass) applied(row int, id int64, deleted bool) error {
 		p.note(id)
 	}
 	if p.known != nil {
-		p.touched[p.keyText(row)] = true
+		p.touched[p.keyOf(row)] = true
 	}
 	return p.events.add(p.conn, p, row, deleted)
 }
@@ -358,7 +370,7 @@ func (p *pass) judged(row int, kind Kind, before, after []driver.Value) (bool, e
 		return false, err
 	}
 	if refusal.Later && p.waiting != nil {
-		p.waiting[p.keyText(row)] = true
+		p.waiting[p.keyOf(row)] = true
 		p.later = append(p.later, row)
 		return true, nil
 	}

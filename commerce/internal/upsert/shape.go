@@ -137,20 +137,21 @@ type shape struct {
 	// values holds the row at hand as the table stores it, by column. Those
 	// that no row changes are filled in once.
 	values  []driver.Value
-	varying []int // the columns to fill for each row
-	insert  string
-	args    []driver.NamedValue // of insert: the varying columns, row_hash, changed_seq
+	varying []int               // the columns to fill for each row
+	insert  string              // with %d for changed_seq
+	args    []driver.NamedValue // of insert: the varying columns, row_hash
 
 	// An update sets the columns that the batch has, no others.
 	sent   []int
 	update string
 	set    []driver.NamedValue // of update: row_hash, changed_seq, the columns sent, the key or id
 
-	object []byte // space to write an object in
+	object []byte           // space to write an object in
+	texts  *strings.Builder // the text that new objects are added to
 }
 
 func newShape(t *table, b *schemas.Batch) (*shape, error) {
-	s := &shape{t: t, inputs: make([][]input, len(t.columns)), values: make([]driver.Value, len(t.columns))}
+	s := &shape{t: t, inputs: make([][]input, len(t.columns)), values: make([]driver.Value, len(t.columns)), texts: &strings.Builder{}}
 	for i, c := range b.Columns {
 		in, err := newInput(b, i)
 		if err != nil {
@@ -199,10 +200,10 @@ func (s *shape) compose() {
 		}
 		names = append(names, c.name)
 	}
-	s.args = store.Args(len(s.varying) + 2)
+	s.args = store.Args(len(s.varying) + 1)
 	s.composeUpdate()
-	s.insert = "INSERT INTO " + s.t.name + " (" + strings.Join(names, ", ") + ", row_hash, changed_seq) VALUES (" +
-		strings.Join(places, ", ") + ", ?, ?) ON CONFLICT DO NOTHING"
+	s.insert = strings.ReplaceAll("INSERT INTO "+s.t.name+" ("+strings.Join(names, ", ")+", row_hash, changed_seq) VALUES ("+
+		strings.Join(places, ", "), "%", "%%") + ", ?, %d) ON CONFLICT DO NOTHING"
 }
 
 func (s *shape) composeUpdate() {
