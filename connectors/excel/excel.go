@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"crossdock/connectors"
 )
@@ -80,7 +81,7 @@ func (c Config) Validate() error {
 func Type() connectors.Type {
 	return connectors.Define("excel", "Reads the rows of Excel workbooks (.xlsx, .xlsm).",
 		func(cfg Config, env connectors.Env) (connectors.Source, error) {
-			return &source{cfg: cfg, env: env}, nil
+			return &source{cfg: cfg, env: env, begun: map[sheetKey]beginning{}}, nil
 		})
 }
 
@@ -88,6 +89,9 @@ func Type() connectors.Type {
 type source struct {
 	cfg Config
 	env connectors.Env
+
+	mu    sync.Mutex
+	begun map[sheetKey]beginning
 }
 
 // Check finds the files, opens the first and reads the beginning of its sheet.
@@ -196,15 +200,38 @@ func (s *source) open(ctx context.Context, f connectors.File) (*workbook, io.Clo
 	return book, file, nil
 }
 
-// begin verifies a sheet and finds out how its rows are to be read, and how
-// many of the first ones are data.
+// A beginning is what is known of a sheet before its rows are read.
+type beginning struct {
+	layout layout
+	rows   int // how many of the first rows are data
+}
+
+// A sheetKey names a sheet of one version of a file.
+type sheetKey struct{ path, version, sheet string }
+
+// begin verifies a sheet and finds out how its rows are to be read. A source
+// that was discovered has done so already, and does not unpack the sheet once
+// more: the rows are checked again while they are read.
 func (s *source) begin(ctx context.Context, book *workbook, f connectors.File, sh sheet) (layout, int, error) {
+	key := sheetKey{f.Path, f.Version, sh.name}
+	s.mu.Lock()
+	known, ok := s.begun[key]
+	s.mu.Unlock()
+	if ok {
+		return known.layout, known.rows, nil
+	}
 	merges, err := book.verify(ctx, sh)
 	if err != nil {
 		return layout{}, 0, at(err, sheetPlace(f, sh))
 	}
 	l, rows, err := book.layout(ctx, s.cfg, sh, merges)
-	return l, rows, at(err, sheetPlace(f, sh))
+	if err != nil {
+		return l, rows, at(err, sheetPlace(f, sh))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun[key] = beginning{l, rows}
+	return l, rows, nil
 }
 
 // resource is the place of a workbook as a whole.
