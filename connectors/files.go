@@ -44,6 +44,9 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 	// A browser that downloads a file twice names it "prices[1].csv": what is
 	// there under that very name is no pattern.
 	if _, err := os.Lstat(full); err != nil && strings.ContainsAny(pattern, "*?[") {
+		if !filepath.IsAbs(pattern) { // the folder of a pipeline is a name and not a pattern
+			full = filepath.Join(globEscape(env.Dir), pattern)
+		}
 		if paths, err = filepath.Glob(full); err != nil {
 			return nil, &Error{Place: Place{Resource: pattern}, Message: "is not a pattern of file names", Err: err}
 		}
@@ -60,6 +63,11 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 		files = append(files, file)
 	}
 	return files, nil
+}
+
+// globEscape returns a pattern that matches the path alone.
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // nameOf returns what messages call a file. It does not depend on the folder
@@ -79,7 +87,7 @@ func stat(path, name string) (File, error) {
 	place := Place{Resource: name}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return File{}, &Error{Place: place, Message: "there is no such file" + nearFile(path)}
+		return File{}, &Error{Place: place, Message: "there is no such file" + nearFile(path), Hint: "looked for " + path}
 	case err != nil:
 		return File{}, &Error{Place: place, Message: "cannot be read", Err: err}
 	case info.IsDir():

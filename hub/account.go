@@ -45,7 +45,6 @@ func (x *execution) account(one *processed, outcome schemas.Outcome) (journal.Co
 		switch {
 		case row.Status == journal.OpenRow:
 			counts.Rejected++
-			x.byRule[firstReject(row).Rule]++
 			parked = append(parked, row)
 		case x.counts.Warned+counts.Warned <= maxNotedRows:
 			parked = append(parked, row)
@@ -54,7 +53,6 @@ func (x *execution) account(one *processed, outcome schemas.Outcome) (journal.Co
 	}
 	for i := range one.batch.Rejects {
 		counts.Rejected++
-		x.byRule[one.batch.Rejects[i].Rule]++
 		parked = append(parked, x.undecodedRow(one, &one.batch.Rejects[i]))
 	}
 	slices.SortStableFunc(parked, func(a, b *journal.Row) int { return cmp.Compare(a.Place.Row, b.Place.Row) })

@@ -124,8 +124,11 @@ func (h *Hub) Find(ctx context.Context, name string) (*pipelines.Pipeline, error
 		known = append(known, other)
 	}
 	slices.Sort(known)
-	return nil, fmt.Errorf("%w %s%s (known are %s)", ErrUnknownPipeline, schemas.QuoteShort(name),
-		schemas.DidYouMean(name, known), strings.Join(slices.Compact(known), ", "))
+	there := "none is known: run it once, or name its folder by serve --pipelines"
+	if len(known) > 0 {
+		there = "known are " + strings.Join(slices.Compact(known), ", ")
+	}
+	return nil, fmt.Errorf("%w %s%s (%s)", ErrUnknownPipeline, schemas.QuoteShort(name), schemas.DidYouMean(name, known), there)
 }
 
 // PipelineFiles returns the files named, and those of the folders named, in
@@ -159,14 +162,21 @@ func (h *Hub) target(e *schemas.Entity) (Target, error) {
 }
 
 // references answers rules about the rows that the services hold.
-type references struct{ hub *Hub }
+type references struct {
+	hub     *Hub
+	planned Planned
+}
 
 func (r references) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
 	t, err := r.owner(entity)
 	if err != nil {
 		return nil, err
 	}
-	return t.Known(ctx, entity, keys)
+	known, err := t.Known(ctx, entity, keys)
+	for i := range known {
+		known[i] = known[i] || r.planned[entity][keys[i]]
+	}
+	return known, err
 }
 
 func (r references) Holders(ctx context.Context, entity, field string, values []string) ([]string, error) {
@@ -193,11 +203,17 @@ func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, fi
 		if t.Name != s.Connector {
 			continue
 		}
-		env := connectors.Env{Dir: filepath.Dir(p.File)}
+		dir, err := filepath.Abs(filepath.Dir(p.File))
+		if err != nil {
+			return nil, err
+		}
+		env := connectors.Env{Dir: dir}
 		settings := s.Settings
 		if file != nil {
 			settings = file.override(settings)
-			env.Dir, env.Names = file.Dir, map[string]string{file.Path: file.Name}
+			if file.Name != "" {
+				env.Names = map[string]string{file.Path: file.Name}
+			}
 		}
 		source, err := t.New(settings, env)
 		if pipelines.IsSetting(err) {

@@ -387,6 +387,73 @@ func TestAnInterruptedRunFinishesItsBatchAndTheNextDoublesNothing(t *testing.T) 
 	}
 }
 
+func TestARunThatIsInterruptedBeforeItsFirstBatchIsStopped(t *testing.T) {
+	b := newBench(t, products(3)...)
+	b.memory.gate = make(chan struct{}) // never opened
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s, err := b.Run(ctx, b.write(t, pipelineText), hub.Options{DryRun: true})
+	if !errors.Is(err, hub.ErrStopped) || s.Status != journal.Stopped {
+		t.Errorf("Run = %+v, %v; want it stopped", s, err)
+	}
+}
+
+func TestWhatALaterFileDeliversIsClosedAndWhatItLacksStays(t *testing.T) {
+	b := newBench(t, "A-1;;", "A-2;;", "A-3;;", "only;two")
+	p := b.write(t, pipelineText)
+	if _, err := b.Run(t.Context(), p, hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b.memory.files["b.csv"] = []string{"A-1;Mutter;", "A-2;;"}
+	p = b.write(t, strings.Replace(pipelineText, "a.csv", "b.csv", 1))
+	s, err := b.Run(t.Context(), p, hub.Options{})
+	if err != nil || s.Superseded != 2 {
+		t.Fatalf("Run = %+v, %v; want 2 superseded: A-1 delivered, A-2 parked anew", s, err)
+	}
+	open, err := b.Journal().Errors(t.Context(), journal.ErrorFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range open {
+		got = append(got, e.Origin.Resource+" "+e.Key)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"a.csv ", "a.csv A-3", "b.csv A-2"}, got); diff != "" {
+		t.Errorf("open (-want +got)\n%s", diff)
+	}
+}
+
+func TestStopAboveShowsWhatItWouldReject(t *testing.T) {
+	b := newBench(t, "A-1;Mutter;", "A-2;;", "A-3;;4006381333932")
+	s, err := b.Run(t.Context(), b.write(t, pipelineText+"on_reject: { stop_above: 20% }\n"), hub.Options{})
+	if !errors.Is(err, hub.ErrStopped) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range s.Examples {
+		got = append(got, e.Origin.String()+" "+e.Rule)
+	}
+	if diff := cmp.Diff([]string{"a.csv:3:Name required", "a.csv:4:Name required", "a.csv:4:EAN gtin"}, got); diff != "" {
+		t.Errorf("examples (-want +got)\n%s", diff)
+	}
+}
+
+func TestADryRunKnowsWhatTheDryRunBeforeItWouldHaveWritten(t *testing.T) {
+	b := newBench(t, "A-1;Mutter;")
+	b.memory.files["variants.csv"] = []string{"V-1;Mutter M4;A-1"}
+	parents := b.write(t, pipelineText)
+	variants := b.write(t, "pipeline: variants\nsource: { connector: memory, path: variants.csv }\nentity: product\n"+
+		"map: { sku: Nr, name.en: Name, parent_sku: EAN }\n")
+	planned := hub.Planned{}
+	for _, p := range []*pipelines.Pipeline{parents, variants} {
+		s, err := b.Run(t.Context(), p, hub.Options{DryRun: true, Planned: planned})
+		if err != nil || s.Rejected != 0 || s.Applied != 1 {
+			t.Errorf("%s = %+v, %v; want 1 applied", p.Name, s.Counts, err)
+		}
+	}
+}
+
 func TestAPipelineRunsOnceAtATime(t *testing.T) {
 	b := newBench(t, products(1)...)
 	b.memory.gate = make(chan struct{})

@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"crossdock/connectors"
 	"crossdock/pipelines"
@@ -68,6 +70,13 @@ func (h *Hub) Preview(ctx context.Context, p *pipelines.Pipeline, input *Input, 
 		if err != nil {
 			return nil, err
 		}
+		if result.Batch.Count() > 0 {
+			outcome, err := x.target.Plan(ctx, result.Batch)
+			if err != nil {
+				return nil, err
+			}
+			result.Reject(outcome.Rejected...)
+		}
 		preview.add(&processed{batch: b, result: result, processor: processor})
 	}
 	preview.Rows = preview.Rows[:min(len(preview.Rows), rows)]
@@ -75,6 +84,10 @@ func (h *Hub) Preview(ctx context.Context, p *pipelines.Pipeline, input *Input, 
 }
 
 func (p *Preview) add(one *processed) {
+	before := len(p.Rows)
+	defer func() { // rows that were not cut stand where they are in the file
+		slices.SortStableFunc(p.Rows[before:], func(a, b PreviewRow) int { return cmp.Compare(a.Origin.Row, b.Origin.Row) })
+	}()
 	b, rows := one.batch, one.result.Batch
 	passes := map[int]bool{}
 	rows.Each(func(row int) bool { passes[row] = true; return true })
@@ -131,7 +144,7 @@ type Report struct {
 	Entity   string             `json:"entity"`
 	File     string             `json:"file"`
 	Probes   []connectors.Probe `json:"-"`
-	Columns  []string           `json:"columns"`  // of the source
+	Columns  []string           `json:"columns"`  // of the source, empty where it could not be compared
 	Mapped   []string           `json:"mapped"`   // columns of the entity that are filled
 	Unmapped []string           `json:"unmapped"` // fields of the entity that are not
 	Rules    int                `json:"rules"`
@@ -165,8 +178,9 @@ func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*
 	if err := x.prepare(ctx); err != nil {
 		return r, err
 	}
-	r.Columns = x.stream.Columns
-	_, err = x.process()
+	if _, err = x.process(); err == nil {
+		r.Columns = x.stream.Columns
+	}
 	return r, err
 }
 

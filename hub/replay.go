@@ -113,7 +113,7 @@ func (x *execution) replay(ctx context.Context, rows []*journal.Row) error {
 		}
 		header := strings.Join(batch[0].Cells.Names, "\x00")
 		if processors[header] == nil {
-			if processors[header], err = x.pipeline.Start(batch[0].Cells.Names, tables, references{x.hub}); err != nil {
+			if processors[header], err = x.pipeline.Start(batch[0].Cells.Names, tables, references{hub: x.hub}); err != nil {
 				return err
 			}
 		}

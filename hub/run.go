@@ -22,16 +22,19 @@ import (
 
 // An Input is a file to read in place of the one that the pipeline names.
 type Input struct {
-	Dir  string // what Path is relative to
-	Path string
-	Name string // what to call it
+	Path string // absolute
+	Name string // what its sender calls it; "" where it goes by its path
 }
 
 // FileInput returns the input for a file on this machine.
 func FileInput(path string) (*Input, error) {
 	full, err := filepath.Abs(path)
-	return &Input{Dir: filepath.Dir(full), Path: full, Name: path}, err
+	return &Input{Path: full}, err
 }
+
+// Planned are keys that dry runs before this one would have written, by
+// entity, so that what refers to them is found as it would be.
+type Planned map[string]map[string]bool
 
 func (in *Input) override(settings map[string]any) map[string]any {
 	settings = maps.Clone(settings)
@@ -41,8 +44,10 @@ func (in *Input) override(settings map[string]any) map[string]any {
 
 // Options say how to run a pipeline.
 type Options struct {
-	Input    *Input // nil: what the pipeline names
-	DryRun   bool   // find out what would happen, and write nothing
+	Input    *Input  // nil: what the pipeline names
+	DryRun   bool    // find out what would happen, and write nothing
+	Requeue  bool    // when it is interrupted the run waits again, and has not ended
+	Planned  Planned // read and filled by a dry run; may be nil
 	Progress func(Progress)
 }
 
@@ -66,6 +71,9 @@ type Summary struct {
 	DryRun        bool    `json:"dry_run,omitempty"`
 	Superseded    int64   `json:"superseded,omitempty"` // older errors of the same files, now closed
 	Error         string  `json:"error,omitempty"`
+	// Examples are the first rows that a dry run, or one that stop_above has
+	// stopped, would have rejected: they are not in the error queue.
+	Examples []journal.Error `json:"examples,omitempty"`
 }
 
 // An execution is one run on its way.
@@ -79,11 +87,14 @@ type execution struct {
 	stream   connectors.Stream
 	process  func() (*pipelines.Processor, error) // a fresh one: it keeps the keys seen
 
-	seq       int64
-	counts    journal.Counts
-	surveyed  int64            // rows of the source, where all were checked before the first was written
-	byRule    map[string]int64 // rejected rows by rule, for the message of stop_above
-	resources []string         // read to their end
+	seq        int64
+	counts     journal.Counts
+	surveyed   int64            // rows of the source, where all were checked before the first was written
+	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
+	superseded int64
+	examples   []journal.Error
+	open       map[string][]int64 // rows that earlier runs have parked, by key
+	resources  []string           // read to their end
 }
 
 // A processed batch is one on its way to the service.
@@ -139,25 +150,35 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
 	err := x.prepare(ctx)
 	if err == nil {
+		err = x.register(ctx)
+	}
+	if err == nil {
 		err = x.deliver(ctx)
+	}
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
+		err = interrupted(ctx) // whatever failed first failed for that
 	}
 	s := x.summary(err, h.Clock().Sub(started))
 	if options.DryRun {
 		return s, err
+	}
+	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
+		s.Status = journal.Queued
+		return s, h.journal.Requeue(context.WithoutCancel(ctx), id)
 	}
 	resources := x.resources
 	if err != nil {
 		resources = nil
 	}
 	superseded, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, resources)
-	s.Superseded = superseded
+	s.Superseded = x.superseded + superseded
 	return s, errors.Join(err, finishErr)
 }
 
 func (x *execution) summary(err error, took time.Duration) Summary {
 	s := Summary{
 		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts,
-		DryRun: x.options.DryRun, Seconds: took.Seconds(), Status: journal.Succeeded,
+		DryRun: x.options.DryRun, Examples: x.examples, Seconds: took.Seconds(), Status: journal.Succeeded,
 	}
 	if s.Seconds > 0 {
 		s.RowsPerSecond = float64(s.Read) / s.Seconds
@@ -167,10 +188,33 @@ func (x *execution) summary(err error, took time.Duration) Summary {
 		s.Status, s.Error = journal.Stopped, err.Error()
 	case err != nil:
 		s.Status, s.Error = journal.Failed, err.Error()
+		if hint := Hint(err); hint != "" {
+			s.Error += " (" + hint + ")"
+		}
 	case s.Rejected > 0:
 		s.Status = journal.Partial
 	}
 	return s
+}
+
+// openKeys bounds how many parked rows a run watches for the keys of.
+const openKeys = 100_000
+
+// register notes where the pipeline is found, now that it fits its source, and
+// which rows are still open that this run may deliver.
+func (x *execution) register(ctx context.Context) error {
+	if x.options.DryRun {
+		return nil
+	}
+	file, err := filepath.Abs(x.pipeline.File)
+	if err != nil {
+		return err
+	}
+	if err := x.hub.journal.Register(ctx, x.pipeline.Name, file); err != nil {
+		return err
+	}
+	x.open, err = x.hub.journal.OpenKeys(ctx, x.pipeline.Name, openKeys)
+	return err
 }
 
 // ErrStopped tells that a run was stopped by a guard or a person.
@@ -186,7 +230,11 @@ func (x *execution) prepare(ctx context.Context) error {
 	if x.source, err = h.source(p, p.Source, "source", x.options.Input); err != nil {
 		return err
 	}
-	streams, err := x.source.Discover(ctx)
+	var streams []connectors.Stream
+	err = again(ctx, func() (err error) {
+		streams, err = x.source.Discover(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -199,7 +247,7 @@ func (x *execution) prepare(ctx context.Context) error {
 		return err
 	}
 	x.process = func() (*pipelines.Processor, error) {
-		return p.Start(x.stream.Columns, tables, references{h})
+		return p.Start(x.stream.Columns, tables, references{h, x.options.Planned})
 	}
 	return nil
 }
@@ -248,20 +296,10 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 	var ahead []*processed
 	kept := true
 	err := x.flow(ctx, func(one *processed) error {
-		rejected := int64(len(one.batch.Rejects))
-		rules := map[int]string{}
-		for _, f := range one.result.Findings {
-			if f.Severity == schemas.Reject {
-				rules[f.Row] = f.Rule
-			}
-		}
-		for _, rule := range rules {
-			x.byRule[rule]++
-		}
-		for _, r := range one.batch.Rejects {
-			x.byRule[r.Rule]++
-		}
-		counts.Add(journal.Counts{Read: int64(one.batch.Read()), Rejected: rejected + int64(len(rules))})
+		found, parked := x.account(one, schemas.Outcome{})
+		x.blame(parked)
+		x.exemplify(parked)
+		counts.Add(journal.Counts{Read: found.Read, Rejected: found.Rejected})
 		if kept = kept && len(ahead) < aheadBatches; kept {
 			ahead = append(ahead, one)
 		} else {
@@ -276,7 +314,7 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 	if err := x.tooMany(counts); err != nil {
 		return nil, err
 	}
-	x.surveyed, x.byRule = counts.Read, map[string]int64{}
+	x.surveyed, x.byRule, x.examples = counts.Read, map[string]int64{}, nil
 	return ahead, nil
 }
 
@@ -303,6 +341,32 @@ func percent(share float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.4f", share*100), "0"), ".") + "%"
 }
 
+// Transient failures of a source are tried again, each time after a longer wait.
+const (
+	attempts  = 4
+	firstWait = 500 * time.Millisecond
+)
+
+// again calls fn until it does not fail transiently, or has done so too often.
+func again(ctx context.Context, fn func() error) error {
+	wait := firstWait
+	for attempt := 1; ; attempt++ {
+		err := fn()
+		e, ok := errors.AsType[*connectors.Error](err)
+		if !ok || e.Class != connectors.Transient || attempt == attempts {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+		wait *= 2
+	}
+}
+
 // flow reads, maps and checks the source from its beginning, each stage ahead
 // of the next by one batch, and calls deliver with each batch in order.
 func (x *execution) flow(ctx context.Context, deliver func(*processed) error) error {
@@ -310,7 +374,11 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	if err != nil {
 		return err
 	}
-	reader, err := x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name})
+	var reader connectors.Reader
+	err = again(ctx, func() (err error) {
+		reader, err = x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -359,7 +427,7 @@ func interrupted(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: interrupted; what was written stays, and the next run begins anew without doubling it: %w", ErrStopped, ctx.Err())
+	return fmt.Errorf("%w: interrupted; what was written stays, and the next run begins anew without doubling it", ErrStopped)
 }
 
 func pump(ctx context.Context, reader connectors.Reader, batches chan<- *connectors.Batch) error {
@@ -405,8 +473,12 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		return fmt.Errorf("deliver rows %s: %w", rowRange(one.batch), err)
 	}
 	counts, parked := x.account(one, outcome)
-	if !x.options.DryRun {
-		commit := journal.Commit{Counts: counts, Parked: parked, Cursor: string(one.batch.Cursor)}
+	x.blame(parked)
+	if x.options.DryRun {
+		x.plan(one.result.Batch)
+		x.exemplify(parked)
+	} else {
+		commit := journal.Commit{Counts: counts, Parked: parked, Cursor: string(one.batch.Cursor), Superseded: x.delivered(one, outcome)}
 		if err := x.hub.journal.Commit(ctx, x.id, commit); err != nil {
 			return fmt.Errorf("write the journal of run %s: %w", x.id, err)
 		}
@@ -424,6 +496,66 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 	soFar := x.counts
 	soFar.Read = max(soFar.Read, x.surveyed)
 	return x.tooMany(soFar)
+}
+
+// blame counts the rules by which rows were rejected.
+func (x *execution) blame(rows []*journal.Row) {
+	for _, row := range rows {
+		if row.Status == journal.OpenRow {
+			x.byRule[firstReject(row).Rule]++
+		}
+	}
+}
+
+// maxExamples bounds what is shown of rows that are not parked.
+const maxExamples = 10
+
+func (x *execution) exemplify(rows []*journal.Row) {
+	for _, row := range rows {
+		if row.Status == journal.OpenRow && len(x.examples) < maxExamples {
+			x.examples = append(x.examples, row.Errors()...)
+		}
+	}
+}
+
+// plan keeps the keys that a dry run would have written.
+func (x *execution) plan(b *schemas.Batch) {
+	if x.options.Planned == nil {
+		return
+	}
+	keys := x.options.Planned[b.Entity.Name]
+	if keys == nil {
+		keys = map[string]bool{}
+		x.options.Planned[b.Entity.Name] = keys
+	}
+	b.Each(func(row int) bool {
+		keys[b.KeyText(row)] = true
+		return true
+	})
+}
+
+// delivered returns the open rows of earlier runs whose keys the batch has
+// brought in good order: newer data took their place.
+func (x *execution) delivered(one *processed, outcome schemas.Outcome) []int64 {
+	if len(x.open) == 0 {
+		return nil
+	}
+	refused := map[int]bool{}
+	for _, r := range outcome.Rejected {
+		refused[r.Row] = refused[r.Row] || r.Severity == schemas.Reject
+	}
+	var ids []int64
+	b := one.result.Batch
+	b.Each(func(row int) bool {
+		if !refused[row] {
+			key := b.KeyText(row)
+			ids = append(ids, x.open[key]...)
+			delete(x.open, key)
+		}
+		return true
+	})
+	x.superseded += int64(len(ids))
+	return ids
 }
 
 func (x *execution) apply(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error) {

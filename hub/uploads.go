@@ -1,14 +1,16 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"crossdock/hub/journal"
 	"crossdock/pipelines"
@@ -32,10 +34,28 @@ type Upload struct {
 func (h *Hub) Receive(name string, content io.Reader, limit int64) (*Upload, error) {
 	id := newRunID(h.Clock())
 	dir := filepath.Join(h.Dir, "uploads")
-	u := &Upload{id: id, path: filepath.Join(dir, id), Name: filepath.Base(filepath.Clean("/" + name))} // on disk never a name that a client chose
+	u := &Upload{id: id, path: filepath.Join(dir, id), Name: plainName(name)} // on disk never a name that a client chose
 	var err error
 	u.Bytes, err = keep(dir, u.path, content, limit)
 	return u, err
+}
+
+// maxNameBytes bounds the name of an upload, which stands in every error of it.
+const maxNameBytes = 200
+
+// plainName returns the last part of a file's name, fit to be printed.
+func plainName(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, name)
+	if len(name) > maxNameBytes {
+		name = strings.ToValidUTF8(name[:maxNameBytes], "")
+	}
+	return cmp.Or(strings.TrimSpace(name), "upload")
 }
 
 // Drop removes an upload that is not queued.
@@ -44,7 +64,7 @@ func (u *Upload) Drop() error { return os.Remove(u.path) }
 // Queue begins a run of the pipeline over an upload. When it returns, file and
 // run are safe: they outlive the process.
 func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload) (journal.Run, error) {
-	input := &Input{Dir: filepath.Dir(u.path), Path: u.path, Name: u.Name}
+	input := &Input{Path: u.path, Name: u.Name}
 	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, input); err != nil {
 		return journal.Run{}, err
 	}
@@ -104,6 +124,9 @@ func (h *Hub) Work(ctx context.Context) error {
 	if err := h.CloseDeadRuns(ctx); err != nil {
 		return err
 	}
+	if err := h.sweep(ctx); err != nil {
+		return err
+	}
 	timer := time.NewTicker(uploadRetry)
 	defer timer.Stop()
 	for {
@@ -119,18 +142,56 @@ func (h *Hub) Work(ctx context.Context) error {
 	}
 }
 
-// drain runs the uploads that are queued, oldest first.
-func (h *Hub) drain(ctx context.Context) error {
-	runs, err := h.journal.Runs(ctx, journal.RunFilter{Status: journal.Queued, Limit: 1000})
+// sweepAge spares files that another process may be receiving.
+const sweepAge = 24 * time.Hour
+
+// sweep removes uploaded files that no run will read: those that broke off, and
+// those of runs that have ended.
+func (h *Hub) sweep(ctx context.Context) error {
+	dir := filepath.Join(h.Dir, "uploads")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	for _, run := range slices.Backward(runs) {
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || h.Clock().Sub(info.ModTime()) < sweepAge {
+			continue
+		}
+		run, err := h.journal.Run(ctx, entry.Name())
+		if err != nil && !errors.Is(err, journal.ErrNotFound) {
+			return err
+		}
+		if err == nil && run.Finished.IsZero() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain runs the uploads that are queued, in the order of their acceptance.
+func (h *Hub) drain(ctx context.Context) error {
+	runs, err := h.journal.Queued(ctx)
+	if err != nil {
+		return err
+	}
+	busy := map[string]bool{} // what was accepted later must not overtake
+	for _, run := range runs {
 		if ctx.Err() != nil {
 			break
 		}
+		if busy[run.Pipeline] {
+			continue
+		}
 		switch err := h.work(ctx, &run); {
 		case errors.Is(err, ErrRunning): // its turn comes when the pipeline is free
+			busy[run.Pipeline] = true
 		case err != nil:
 			h.Log.WarnContext(ctx, "upload", "run", run.ID, "pipeline", run.Pipeline, "error", err)
 		}
@@ -138,7 +199,7 @@ func (h *Hub) drain(ctx context.Context) error {
 	return nil
 }
 
-// work runs one upload. When ctx ends it is left queued, to begin anew under
+// work runs one upload. When ctx ends it is queued again, to begin anew under
 // the same id: services remember its batches, so that it counts as it would have.
 func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 	release, err := h.lock(run.Pipeline)
@@ -146,25 +207,23 @@ func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 		return err
 	}
 	defer release()
+	// Another process may have done it since it was listed.
+	if taken, err := h.journal.Restart(ctx, run.ID); err != nil || !taken {
+		return err
+	}
 	p, err := h.Load(run.PipelineFile)
 	if err != nil {
 		_, finishErr := h.journal.Finish(ctx, run.ID, journal.Failed, err.Error(), nil)
-		return errors.Join(err, finishErr)
+		return errors.Join(err, finishErr, os.Remove(run.InputPath))
 	}
-	if err := h.journal.Restart(ctx, run.ID); err != nil {
-		return err
-	}
-	input := &Input{Dir: filepath.Dir(run.InputPath), Path: run.InputPath, Name: run.InputName}
-	s, err := h.execute(ctx, p, Options{Input: input}, run.ID)
-	if ctx.Err() != nil && s.Status == journal.Stopped {
-		return h.journal.Requeue(context.WithoutCancel(ctx), run.ID)
-	}
-	if err == nil { // its rows are applied or parked as they were read: the file has done its work
-		err = os.Remove(run.InputPath)
+	s, err := h.execute(ctx, p, Options{Input: &Input{Path: run.InputPath, Name: run.InputName}, Requeue: true}, run.ID)
+	if s.Status == journal.Queued {
+		return nil
 	}
 	h.Log.InfoContext(ctx, "run finished", "run", s.Run, "pipeline", s.Pipeline, "status", s.Status, "read", s.Read,
 		"applied", s.Applied, "unchanged", s.Unchanged, "rejected", s.Rejected, "skipped", s.Skipped, "seconds", s.Seconds)
-	return err
+	// Its rows are applied, or parked as they were read: the file has done its work.
+	return errors.Join(err, os.Remove(run.InputPath))
 }
 
 // CloseDeadRuns ends the runs whose process is gone: uploads are queued again,

@@ -122,6 +122,23 @@ func TestReceiveRefusesAndKeepsNothing(t *testing.T) {
 	}
 }
 
+func TestTheNameOfAnUploadIsFitToBePrinted(t *testing.T) {
+	b := newBench(t)
+	for given, want := range map[string]string{
+		`C:\Listen\preise.csv`:     "preise.csv",
+		"../../etc/passwd":         "passwd",
+		"":                         "upload",
+		"/":                        "upload",
+		"a\nb.csv":                 "a_b.csv",
+		strings.Repeat("x", 9_000): strings.Repeat("x", 200),
+	} {
+		u, err := b.Receive(given, strings.NewReader("x"), 10)
+		if err != nil || u.Name != want {
+			t.Errorf("Receive(%.20q) = %.20q, %v; want %.20q", given, u.Name, err, want)
+		}
+	}
+}
+
 func TestFindSuggestsTheNearestPipeline(t *testing.T) {
 	b := newBench(t, products(1)...)
 	if _, err := b.Run(t.Context(), b.write(t, pipelineText), hub.Options{}); err != nil {

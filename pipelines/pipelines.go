@@ -30,7 +30,6 @@ type Pipeline struct {
 	Name    string
 	File    string // as the user named it
 	Hash    string // of the text, in hex: two runs of equal hash did the same
-	Text    string
 	Entity  *schemas.Entity
 	Source  Source
 	Lookups []Lookup
@@ -81,7 +80,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	p := &Pipeline{File: file, Text: string(text), Hash: hex.EncodeToString(sum[:]), doc: d}
+	p := &Pipeline{File: file, Hash: hex.EncodeToString(sum[:]), doc: d}
 	keys := topKeys()
 	for _, key := range d.order[""] {
 		if !slices.Contains(keys, key) {

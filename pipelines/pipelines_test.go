@@ -129,7 +129,7 @@ func TestProcessSortsRowsIntoPassedRejectedAndSkipped(t *testing.T) {
 	result, err := x.Process(t.Context(), batch(header,
 		"A-1;Mutter;20;10;A;Artikel", // passes
 		"A-2;Bolzen;15;10;A;Artikel", // warned: no multiple
-		"A-3;Keil;1O;10;A;Artikel",   // letter O
+		"A-3;;1O;10;A;Artikel",       // letter O, and no name
 		"A-4;Stift;10;10;Q;Artikel",  // unknown status
 		"A-1;Mutter;20;10;A;Artikel", // the key again
 		";Summe;99;;;Summe",          // skipped
@@ -147,7 +147,7 @@ func TestProcessSortsRowsIntoPassedRejectedAndSkipped(t *testing.T) {
 		got = append(got, strings.Join([]string{string('0' + rune(f.Row)), string(f.Severity), f.Rule, f.Field, name, string('0' + rune(max(column, 0)))}, " "))
 	}
 	want := []string{
-		"1 warn expression  " + " 0", "2 reject type min_order_quantity Menge 2", "3 reject value_table status Kz 4",
+		"1 warn expression  " + " 0", "2 reject type min_order_quantity Menge 2", "2 reject required name.de Bezeichnung 1", "3 reject value_table status Kz 4",
 		"4 reject unique sku Artikel 0", "6 reject required name.de Bezeichnung 1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

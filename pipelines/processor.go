@@ -18,6 +18,8 @@ type Processor struct {
 	columns []string // of the source
 	mapped  []schemas.Column
 	program *mapping.Program
+	rules   *quality.Rules
+	refs    References
 	check   *quality.Check
 }
 
@@ -29,16 +31,22 @@ type Result struct {
 	Skipped  int                 // rows that the filter passed over
 }
 
-// Reject adds a rejection, and takes its row out of the selected ones.
-func (r *Result) Reject(f schemas.Rejection) {
-	found := []schemas.Rejection{f}
-	if slices.ContainsFunc(r.Findings, func(have schemas.Rejection) bool {
-		return have.Row == f.Row && have.Rule == f.Rule && have.Field == f.Field
-	}) {
-		return
+// Reject adds rejections, and takes their rows out of the selected ones.
+func (r *Result) Reject(found ...schemas.Rejection) {
+	type place struct {
+		row         int
+		rule, field string
+	}
+	have := make(map[place]bool, len(r.Findings))
+	for _, f := range r.Findings {
+		have[place{f.Row, f.Rule, f.Field}] = true
 	}
 	quality.Accept(r.Batch, found)
-	r.Findings = append(r.Findings, f)
+	for _, f := range found {
+		if !have[place{f.Row, f.Rule, f.Field}] {
+			r.Findings = append(r.Findings, f)
+		}
+	}
 	slices.SortStableFunc(r.Findings, func(a, b schemas.Rejection) int { return a.Row - b.Row })
 }
 
@@ -49,7 +57,7 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 	if len(errs) > 0 {
 		return nil, p.Fault("", errs)
 	}
-	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, check: p.Rules.Start(refs)}, nil
+	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs)}, nil
 }
 
 // Process maps and checks one batch.
@@ -64,8 +72,12 @@ func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, 
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", b.Origin.Resource, err)
 	}
+	more, err := x.checkUntyped(ctx, rows, findings, number)
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", b.Origin.Resource, err)
+	}
 	quality.Accept(rows, broken)
-	findings = append(findings, broken...)
+	findings = slices.Concat(findings, broken, more)
 	slices.SortStableFunc(findings, func(a, b schemas.Rejection) int { return a.Row - b.Row })
 	rows.Hashes() // here, beside the writer, and not within it
 	return &Result{Batch: rows, Findings: findings, Skipped: len(skipped)}, nil
@@ -104,4 +116,33 @@ func (x *Processor) FieldOf(column int) string {
 		}
 	}
 	return ""
+}
+
+// checkUntyped judges the other fields of rows that have one which could not be
+// typed, so that whoever mends the row sees at once all that is wrong with it.
+// These rows are rejected already, and so take no part in what is unique.
+func (x *Processor) checkUntyped(ctx context.Context, rows *schemas.Batch, findings []schemas.Rejection, number func(int) int64) ([]schemas.Rejection, error) {
+	type place struct {
+		row   int
+		field string
+	}
+	untyped := map[place]bool{}
+	bad := schemas.Batch{Entity: rows.Entity, Columns: rows.Columns, Rows: rows.Rows, Absent: rows.Absent, Selected: []int32{}}
+	for _, f := range findings {
+		if f.Severity != schemas.Reject {
+			continue
+		}
+		untyped[place{f.Row, f.Field}] = true
+		bad.Selected = append(bad.Selected, int32(f.Row))
+	}
+	if len(bad.Selected) == 0 {
+		return nil, nil
+	}
+	slices.Sort(bad.Selected)
+	bad.Selected = slices.Compact(bad.Selected)
+	found, err := x.rules.Start(x.refs).Batch(ctx, &bad, number)
+	return slices.DeleteFunc(found, func(f schemas.Rejection) bool {
+		base, _, _ := strings.Cut(f.Field, ".")
+		return f.Rule == "unique" || untyped[place{f.Row, f.Field}] || untyped[place{f.Row, base}] || f.Severity == schemas.Warn
+	}), err
 }

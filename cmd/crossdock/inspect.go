@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -34,6 +35,9 @@ func (a *app) runsCommand() *cobra.Command {
 					return err
 				}
 				filter.Status = journal.Status(status)
+				if known := journal.Statuses(); status != "" && !slices.Contains(known, status) {
+					return usagef("--status is %q, but must be one of %s%s", status, strings.Join(known, ", "), schemas.DidYouMean(status, known))
+				}
 				runs, err := h.Journal().Runs(ctx, filter)
 				if err != nil {
 					return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -22,7 +23,7 @@ type progress struct {
 
 	bars    *mpb.Progress // nil where the output is no terminal
 	bar     *mpb.Bar
-	last    hub.Progress
+	last    atomic.Pointer[hub.Progress] // written by the run, read by the bar
 	started time.Time
 	printed time.Time
 }
@@ -45,7 +46,7 @@ func (a *app) newProgress(name string) *progress {
 
 // update is called by the run after each batch.
 func (p *progress) update(now hub.Progress) {
-	p.last = now
+	p.last.Store(&now)
 	if p.bars != nil {
 		p.show(now)
 		return
@@ -68,8 +69,9 @@ func (p *progress) show(now hub.Progress) {
 			mpb.AppendDecorators(
 				decor.Percentage(decor.WC{W: 5}),
 				decor.Any(func(decor.Statistics) string {
-					return fmt.Sprintf("  %s, %s rows, %s rejected, %s rows/s, ", p.last.Phase,
-						thousands(p.last.Read), thousands(p.last.Rejected), thousands(p.rate()))
+					last := p.last.Load()
+					return fmt.Sprintf("  %s, %s rows, %s rejected, %s rows/s, ", last.Phase,
+						thousands(last.Read), thousands(last.Rejected), thousands(p.rate()))
 				}),
 				decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")))
 	}
@@ -78,7 +80,7 @@ func (p *progress) show(now hub.Progress) {
 
 func (p *progress) rate() int64 {
 	if took := p.clock().Sub(p.started).Seconds(); took > 0 {
-		return int64(float64(p.last.Read) / took)
+		return int64(float64(p.last.Load().Read) / took)
 	}
 	return 0
 }

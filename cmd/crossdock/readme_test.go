@@ -54,7 +54,7 @@ func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	}
 	out := runShell(t, dir, script, "CROSSDOCK_LISTEN="+address)
 	for _, want := range []string{
-		"first-light-catalog", `"sku":"AR-5381"`, `"status":"partial"`, "nothing was written", `"on_hand":`, `"status":"queued"`,
+		"first-light-catalog", `"sku":"AR-5381"`, `"status":"partial"`, "nothing was written", `"on_hand":`, `"status":"queued"`, `"cause":"upload","status":"partial"`, "Rillenkugellager",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output does not contain %s", want)

@@ -13,6 +13,7 @@ import (
 	"crossdock/hub"
 	"crossdock/hub/journal"
 	"crossdock/pipelines"
+	"crossdock/schemas"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -44,6 +45,7 @@ func (a *app) load(h *hub.Hub, paths []string) ([]*pipelines.Pipeline, error) {
 	}
 	list := make([]*pipelines.Pipeline, 0, len(files))
 	var errs []error
+	byName := map[string]string{}
 	for _, file := range files {
 		p, err := h.Load(file)
 		var faults pipelines.Faults
@@ -51,6 +53,12 @@ func (a *app) load(h *hub.Hub, paths []string) ([]*pipelines.Pipeline, error) {
 			return nil, usagef("%s", err)
 		}
 		errs = append(errs, err)
+		if err == nil {
+			if other, twice := byName[p.Name]; twice {
+				return nil, usagef("%s and %s are both called %s: runs and errors are kept by that name, so give each its own", other, file, p.Name)
+			}
+			byName[p.Name] = file
+		}
 		list = append(list, p)
 	}
 	return list, errors.Join(errs...)
@@ -79,13 +87,14 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 		return err
 	}
 	var total journal.Counts
-	for _, p := range list {
+	planned := hub.Planned{}
+	for i, p := range list {
 		bar := a.newProgress(p.Name)
-		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Progress: bar.update})
+		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Planned: planned, Progress: bar.update})
 		bar.finish()
 		a.printSummary(s)
 		if err != nil {
-			return err
+			return errors.Join(err, notRun(list[i+1:]))
 		}
 		total.Add(s.Counts)
 		if s.Rejected > 0 {
@@ -101,6 +110,18 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 	return nil
 }
 
+// notRun names the pipelines that a failure keeps from running.
+func notRun(list []*pipelines.Pipeline) error {
+	if len(list) == 0 {
+		return nil
+	}
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.Name
+	}
+	return fmt.Errorf("not run for that: %s", strings.Join(names, ", "))
+}
+
 // identity writes the accounting of every run.
 func identity(c journal.Counts) string {
 	return fmt.Sprintf("%s rows read = %s applied + %s unchanged + %s rejected + %s skipped",
@@ -109,9 +130,7 @@ func identity(c journal.Counts) string {
 
 func (a *app) printSummary(s hub.Summary) {
 	if a.json {
-		if s.Run != "" {
-			a.printJSON(s)
-		}
+		a.printJSON(s)
 		return
 	}
 	if s.Run == "" {
@@ -122,14 +141,19 @@ func (a *app) printSummary(s hub.Summary) {
 		would = " (dry run: nothing was written)"
 	}
 	fmt.Fprintf(a.stdout, "%s: %s%s\n", s.Pipeline, s.Status, would)
-	if s.Read == 0 && s.Error != "" {
-		return // the error says it all
+	if s.Read > 0 || s.Error == "" { // else the error says it all
+		fmt.Fprintf(a.stdout, "  %s", identity(s.Counts))
+		if s.Warned > 0 {
+			fmt.Fprintf(a.stdout, "; %s", plural(s.Warned, "warning"))
+		}
+		fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
 	}
-	fmt.Fprintf(a.stdout, "  %s", identity(s.Counts))
-	if s.Warned > 0 {
-		fmt.Fprintf(a.stdout, "; %s", plural(s.Warned, "warning"))
+	for _, e := range s.Examples {
+		fmt.Fprintf(a.stdout, "  would be rejected: %s\n", errorLine(e))
 	}
-	fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
+	if more := s.Rejected - int64(len(s.Examples)); s.DryRun && more > 0 {
+		fmt.Fprintf(a.stdout, "  ... and %s\n", plural(more, "more row"))
+	}
 	if s.Superseded > 0 {
 		fmt.Fprintf(a.stdout, "  %s of the same files superseded\n", plural(s.Superseded, "older error"))
 	}
@@ -150,13 +174,21 @@ func (a *app) printRejected(ctx context.Context, h *hub.Hub, s hub.Summary) {
 	}
 	for _, r := range rows {
 		for _, e := range r.Errors() {
-			fmt.Fprintf(a.stdout, "  %s\n", errorLine(e))
+			fmt.Fprintf(a.stdout, "  %s%s\n", warnPrefix(e), errorLine(e))
 		}
 	}
 	if more := s.Rejected - int64(len(rows)); more > 0 {
 		fmt.Fprintf(a.stdout, "  ... and %s\n", plural(more, "more row"))
 	}
 	fmt.Fprintf(a.stdout, "  see: crossdock errors list --run %s\n", s.Run)
+}
+
+// warnPrefix sets a warning apart from what has kept its row back.
+func warnPrefix(e journal.Error) string {
+	if e.Severity == schemas.Warn {
+		return "warn: "
+	}
+	return ""
 }
 
 // errorLine writes an entry of the error queue in one line.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"crossdock/hub"
 	"crossdock/hub/api"
 	"crossdock/internal/web"
 	"crossdock/schemas"
@@ -29,6 +31,14 @@ func (a *app) serveCommand() *cobra.Command {
 
 // serve runs everything in one process until ctx ends.
 func (a *app) serve(ctx context.Context) (err error) {
+	if folder := a.settings.Pipelines; folder != "" {
+		if _, err := hub.PipelineFiles([]string{folder}); err != nil {
+			return usagef("--pipelines: %s", err)
+		}
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return usagef("--pipelines: %s is not a folder", folder)
+		}
+	}
 	// The address first: nothing else shall happen where it is taken.
 	listener, err := listen(ctx, a.settings.Listen)
 	if err != nil {

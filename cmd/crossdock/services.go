@@ -99,7 +99,7 @@ func (a *app) withHub(ctx context.Context, fn func(context.Context, *hub.Hub) er
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(ctx, s.hub), s.close())
+	return first(fn(ctx, s.hub), s.close())
 }
 
 // withJournal opens the hub alone, for commands that touch no service.
@@ -108,5 +108,17 @@ func (a *app) withJournal(ctx context.Context, fn func(context.Context, *hub.Hub
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(ctx, h), h.Close())
+	return first(fn(ctx, h), h.Close())
+}
+
+// first returns the error of the work, or that of closing where there is one:
+// that rows were rejected must not hide that something was not written.
+func first(work, closing error) error {
+	if closing == nil {
+		return work
+	}
+	if errors.Is(work, errRejected) {
+		return closing
+	}
+	return errors.Join(work, closing)
 }

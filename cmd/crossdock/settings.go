@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -29,7 +31,7 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 	case err != nil:
 		return err
 	default:
-		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil {
+		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
 			return usagef("%s: %s", settingsFile, yaml.FormatError(err, false, false))
 		}
 	}
@@ -44,5 +46,8 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		Listen:    cmp.Or(flag("listen"), os.Getenv("CROSSDOCK_LISTEN"), file.Listen, "127.0.0.1:8080"),
 		Pipelines: cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
 	}
-	return nil
+	// Names of files in the data folder are kept, and must hold wherever the next
+	// command is typed.
+	a.settings.Data, err = filepath.Abs(a.settings.Data)
+	return err
 }

@@ -143,10 +143,10 @@ func (s *server) pipeline(ctx context.Context, part io.Reader) (*pipelines.Pipel
 		return nil, invalid("body.pipeline", nil, "is too long for the name of a pipeline")
 	}
 	p, err := s.Hub.Find(ctx, string(text))
-	if err != nil {
+	if errors.Is(err, hub.ErrUnknownPipeline) {
 		return nil, invalid("body.pipeline", string(text), err.Error())
 	}
-	return p, nil
+	return p, err
 }
 
 func (s *server) file(part *multipart.Part) (*hub.Upload, error) {

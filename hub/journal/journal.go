@@ -57,6 +57,11 @@ const (
 	Stopped   Status = "stopped"   // a guard, a person or the end of the process stopped it
 )
 
+// Statuses lists them all.
+func Statuses() []string {
+	return []string{string(Queued), string(Running), string(Succeeded), string(Partial), string(Failed), string(Stopped)}
+}
+
 // Counts accounts for the rows of a run.
 type Counts struct {
 	Read      int64 `json:"read"`
@@ -109,14 +114,9 @@ func (r *Run) Seconds(now time.Time) float64 {
 	return end.Sub(r.Started).Seconds()
 }
 
-// Begin writes a new run, and where its pipeline is found.
+// Begin writes a new run.
 func (j *Journal) Begin(ctx context.Context, r Run) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO pipeline (name, file) VALUES (?, ?)
-			ON CONFLICT (name) DO UPDATE SET file = excluded.file`, r.Pipeline, r.PipelineFile); err != nil {
-			return err
-		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, started_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
@@ -125,28 +125,51 @@ func (j *Journal) Begin(ctx context.Context, r Run) error {
 	})
 }
 
-// Restart sets a run back to its beginning: what it parked is forgotten and
-// its counters are zero. The services remember the batches of the run, so that
-// the same batches delivered again count as they did the first time.
-func (j *Journal) Restart(ctx context.Context, id string) error {
+// Register keeps where a pipeline is found, for uploads and replays.
+func (j *Journal) Register(ctx context.Context, pipeline, file string) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM parked_row WHERE run = ?`, id); err != nil {
-			return err
-		}
 		_, err := tx.ExecContext(ctx, `
-			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, cursor = '',
-			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0
-			WHERE id = ?`, j.now(), id)
+			INSERT INTO pipeline (name, file) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET file = excluded.file`, pipeline, file)
 		return err
 	})
 }
 
-// Requeue puts a run back among those that wait.
-func (j *Journal) Requeue(ctx context.Context, id string) error {
-	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ?`, id)
+// Restart sets a queued run to its beginning: what an earlier attempt parked is
+// forgotten and its counters are zero. It returns false, and does nothing,
+// where the run is not queued: someone else has taken it.
+func (j *Journal) Restart(ctx context.Context, id string) (taken bool, err error) {
+	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, cursor = '',
+			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0
+			WHERE id = ? AND status = 'queued'`, j.now(), id)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil || n == 0 {
+			return err
+		}
+		taken = true
+		_, err = tx.ExecContext(ctx, `DELETE FROM parked_row WHERE run = ?`, id)
 		return err
 	})
+	return taken, err
+}
+
+// Requeue puts a run that is under way, or was when its process ended, back
+// among those that wait. A run that has ended stays as it is.
+func (j *Journal) Requeue(ctx context.Context, id string) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ? AND status = 'running'`, id)
+		return err
+	})
+}
+
+// Queued lists the runs that wait, in the order in which they were accepted.
+func (j *Journal) Queued(ctx context.Context) ([]Run, error) {
+	return store.Collect(ctx, j.db.Read(), scanRun, `SELECT `+runColumns+` FROM run WHERE status = 'queued' ORDER BY rowid`)
 }
 
 // A Commit is what the hub knows of a batch after the service has applied it.
@@ -154,6 +177,8 @@ type Commit struct {
 	Counts Counts
 	Parked []*Row
 	Cursor string
+	// Superseded are parked rows whose keys the batch has delivered well.
+	Superseded []int64
 	// Settled are the parked rows that the batch replayed: those now done, and
 	// those that remain, with the findings of this attempt.
 	Settled  []int64
@@ -173,6 +198,9 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 		if err := j.park(ctx, tx, c.Parked); err != nil {
 			return err
 		}
+		if err := supersede(ctx, tx, c.Superseded); err != nil {
+			return err
+		}
 		if err := j.settle(ctx, tx, c.Settled); err != nil {
 			return err
 		}
@@ -180,36 +208,72 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 	})
 }
 
-// Finish ends a run. A run that has read its resources to their end supersedes
-// what earlier runs of the pipeline parked of the same resources: whatever is
-// still wrong there is parked anew. It returns how many open rows that closed.
+// Finish ends a run. Rows that it has parked anew supersede those that earlier
+// runs of the pipeline parked under the same key, or with the same cells where
+// there is no key. Rows without a key, and warnings, of the resources that it
+// has read to their end are superseded as well: whatever is still wrong there
+// is parked anew. It returns how many open rows that closed.
 func (j *Journal) Finish(ctx context.Context, id string, status Status, reason string, resources []string) (superseded int64, err error) {
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished_at = ? WHERE id = ?`,
+		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished_at = ? WHERE id = ? AND status = 'running'`,
 			status, reason, j.now(), id); err != nil {
 			return err
 		}
-		for _, resource := range resources {
-			for _, old := range []RowStatus{OpenRow, NotedRow} {
-				result, err := tx.ExecContext(ctx, `
-					UPDATE parked_row SET status = 'superseded'
-					WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND status = ?2 AND resource = ?3 AND run <> ?1`,
-					id, old, resource)
-				if err != nil {
-					return err
-				}
-				n, err := result.RowsAffected()
-				if err != nil {
-					return err
-				}
-				if old == OpenRow {
-					superseded += n
-				}
+		close := func(condition string, args ...any) error {
+			result, err := tx.ExecContext(ctx, `
+				UPDATE parked_row SET status = 'superseded'
+				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND run <> ?1 AND `+condition, append([]any{id}, args...)...)
+			if err != nil {
+				return err
 			}
+			n, err := result.RowsAffected()
+			superseded += n
+			return err
+		}
+		if err := close(`status = 'open' AND key <> '' AND key IN (SELECT key FROM parked_row WHERE run = ?1 AND status = 'open')`); err != nil {
+			return err
+		}
+		if err := close(`status = 'open' AND key = '' AND cells IN (SELECT cells FROM parked_row WHERE run = ?1 AND status = 'open')`); err != nil {
+			return err
+		}
+		for _, resource := range resources {
+			if err := close(`status = 'open' AND key = '' AND resource = ?2`, resource); err != nil {
+				return err
+			}
+			closed := superseded
+			if err := close(`status = 'noted' AND resource = ?2`, resource); err != nil {
+				return err
+			}
+			superseded = closed // warnings are no errors
 		}
 		return nil
 	})
 	return superseded, err
+}
+
+func supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
+	for _, id := range ids {
+		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded' WHERE id = ? AND status = 'open'`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenKeys returns, by key, the open rows that earlier runs of the pipeline
+// have parked: at most limit of them, the newest.
+func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map[string][]int64, error) {
+	type parked struct {
+		key string
+		id  int64
+	}
+	rows, err := store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (p parked, err error) { return p, rows.Scan(&p.key, &p.id) }, `
+		SELECT key, id FROM parked_row WHERE pipeline = ? AND status = 'open' AND key <> '' ORDER BY id DESC LIMIT ?`, pipeline, limit)
+	keys := make(map[string][]int64, len(rows))
+	for _, p := range rows {
+		keys[p.key] = append(keys[p.key], p.id)
+	}
+	return keys, err
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,

@@ -201,12 +201,18 @@ func TestWarningsAreListedApart(t *testing.T) {
 	}
 }
 
-func TestRestartForgetsWhatTheRunHasDone(t *testing.T) {
+func TestRestartForgetsWhatTheRunHasDoneAndTakesItOnce(t *testing.T) {
 	j := open(t)
 	begin(t, j, "r1")
 	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
-	if err := j.Restart(t.Context(), "r1"); err != nil {
+	if taken, err := j.Restart(t.Context(), "r1"); taken || err != nil {
+		t.Fatalf("Restart of a run under way = %t, %v; want it left alone", taken, err)
+	}
+	if err := j.Requeue(t.Context(), "r1"); err != nil {
 		t.Fatal(err)
+	}
+	if taken, err := j.Restart(t.Context(), "r1"); !taken || err != nil {
+		t.Fatalf("Restart = %t, %v; want it taken", taken, err)
 	}
 	run, err := j.Run(t.Context(), "r1")
 	if err != nil || run.Counts != (journal.Counts{}) || run.Status != journal.Running {
@@ -214,6 +220,46 @@ func TestRestartForgetsWhatTheRunHasDone(t *testing.T) {
 	}
 	if errs := list(t, j, journal.ErrorFilter{Run: "r1"}); len(errs) != 0 {
 		t.Errorf("errors = %+v, want none", errs)
+	}
+	if taken, err := j.Restart(t.Context(), "r1"); taken || err != nil {
+		t.Errorf("second Restart = %t, %v; want that it is taken already", taken, err)
+	}
+}
+
+func TestARunThatHasEndedStaysAsItIs(t *testing.T) {
+	j := open(t)
+	begin(t, j, "r1")
+	if _, err := j.Finish(t.Context(), "r1", journal.Succeeded, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Requeue(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Finish(t.Context(), "r1", journal.Stopped, "its process ended", nil); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := j.Run(t.Context(), "r1"); err != nil || run.Status != journal.Succeeded || run.Error != "" {
+		t.Errorf("run = %+v, %v; want it succeeded", run, err)
+	}
+}
+
+func TestRunsWaitInTheOrderOfTheirAcceptance(t *testing.T) {
+	j := open(t)
+	for _, id := range []string{"r1", "r2"} {
+		begin(t, j, id)
+		if err := j.Requeue(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := j.Restart(t.Context(), "r1"); err != nil { // which starts it anew, later than r2
+		t.Fatal(err)
+	}
+	if err := j.Requeue(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := j.Queued(t.Context())
+	if err != nil || len(runs) != 2 || runs[0].ID != "r1" || runs[1].ID != "r2" {
+		t.Errorf("Queued = %+v, %v; want r1, r2", runs, err)
 	}
 }
 
@@ -228,6 +274,9 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 	}
 	if _, err := j.Run(t.Context(), "r9"); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Run(r9) error = %v, want not found", err)
+	}
+	if err := j.Register(t.Context(), "acme", "/etc/acme.yaml"); err != nil {
+		t.Fatal(err)
 	}
 	files, err := j.PipelineFiles(t.Context())
 	if err != nil || files["acme"] != "/etc/acme.yaml" {

@@ -166,7 +166,7 @@ func TestConnectionsKeepTheirPragmas(t *testing.T) {
 		{db.writer, "synchronous", "2"},
 		{db.writer, "foreign_keys", "1"},
 		{db.writer, "busy_timeout", "30000"},
-		{db.writer, "page_size", "8192"},
+		{db.writer, "page_size", "16384"},
 		{db.reader, "query_only", "1"},
 		{db.reader, "synchronous", "2"},
 	} {

@@ -79,7 +79,7 @@ func (p *pass) mergeRow(row int, old []driver.Value) (changed, rejected bool, er
 			continue
 		}
 		if c.object {
-			if p.merged[i], err = p.merge(old[i], inputs, row); err != nil {
+			if p.merged[i], err = p.objects.merge(old[i], inputs, row); err != nil {
 				return false, false, err
 			}
 		} else if !inputs[0].isAbsent(row) {

@@ -73,12 +73,23 @@ func appendEscaped(b []byte, s string) []byte {
 	return append(b, s[start:]...)
 }
 
+// objects writes JSON objects, one after another.
+type objects struct {
+	scratch []byte
+
+	// Objects are parts of a few large texts: one allocation each would be a
+	// good part of the time of a load.
+	texts strings.Builder
+}
+
+// textChunk is the size of the texts that objects are parts of.
+const textChunk = 64 << 10
+
 // merge returns the object that old becomes with the members that the row
 // sends: absent ones stay, nulls go. It returns nil where none is left.
-func (s *shape) merge(old any, members []input, row int) (any, error) {
+func (o *objects) merge(old any, members []input, row int) (any, error) {
 	text, there := old.(string)
-	s.writeObject(members, row)
-	if there && string(s.object) == text {
+	if there && string(o.write(members, row)) == text {
 		return old, nil // most often, and much cheaper than taking the object apart
 	}
 	object := map[string]string{}
@@ -100,7 +111,7 @@ func (s *shape) merge(old any, members []input, row int) (any, error) {
 	if len(object) == 0 {
 		return nil, nil
 	}
-	b := append(s.object[:0], '{')
+	b := append(o.scratch[:0], '{')
 	for i, name := range slices.Sorted(maps.Keys(object)) {
 		if i > 0 {
 			b = append(b, ',')
@@ -109,33 +120,29 @@ func (s *shape) merge(old any, members []input, row int) (any, error) {
 		b = append(b, ':')
 		b = appendString(b, object[name])
 	}
-	s.object = append(b, '}')
-	return string(s.object), nil
+	o.scratch = append(b, '}')
+	return string(o.scratch), nil
 }
 
-// newObject returns the members that the row has as a JSON object, or nil
-// where it has none.
-func (s *shape) newObject(members []input, row int) any {
-	if s.writeObject(members, row); len(s.object) == len("{}") {
+// add returns the members that the row has as a JSON object, or nil where it
+// has none.
+func (o *objects) add(members []input, row int) any {
+	object := o.write(members, row)
+	if len(object) == len("{}") {
 		return nil
 	}
-	// Objects are parts of a few large texts: one allocation each would be a
-	// good part of the time of a load.
-	if s.texts.Cap()-s.texts.Len() < len(s.object) {
-		s.texts = &strings.Builder{}
-		s.texts.Grow(max(textChunk, len(s.object)))
+	if o.texts.Cap()-o.texts.Len() < len(object) {
+		o.texts = strings.Builder{}
+		o.texts.Grow(max(textChunk, len(object)))
 	}
-	start := s.texts.Len()
-	s.texts.Write(s.object)
-	return s.texts.String()[start:]
+	start := o.texts.Len()
+	o.texts.Write(object)
+	return o.texts.String()[start:]
 }
 
-// textChunk is the size of the texts that objects are parts of.
-const textChunk = 64 << 10
-
-// writeObject sets s.object to the members that the row has.
-func (s *shape) writeObject(members []input, row int) {
-	b := append(s.object[:0], '{')
+// write returns the members that the row has, until it is called again.
+func (o *objects) write(members []input, row int) []byte {
+	b := append(o.scratch[:0], '{')
 	for i := range members {
 		in := &members[i]
 		if in.rows.IsNull(row) {
@@ -148,5 +155,6 @@ func (s *shape) writeObject(members []input, row int) {
 		b = append(b, ':')
 		b = appendString(b, in.text.Value(row))
 	}
-	s.object = append(b, '}')
+	o.scratch = append(b, '}')
+	return o.scratch
 }

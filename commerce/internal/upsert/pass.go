@@ -54,6 +54,7 @@ type pass struct {
 	judge   Judge
 	change  Change // what the judge is shown, here to be used again for every row
 	create  *store.Stmt
+	ready   []driver.Value // what an insert of the row at hand stores, where that was made ahead
 	seq     int64
 	outcome schemas.Outcome
 	events  *events
@@ -151,7 +152,7 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 func (p *pass) rows(ctx context.Context) error {
 	var err error
 	done := 0
-	p.batch.Each(func(row int) bool {
+	take := func(row int) bool {
 		if done%rowsPerLook == 0 {
 			if err = ctx.Err(); err == nil {
 				err = p.askIfWorth(row, done)
@@ -163,11 +164,33 @@ func (p *pass) rows(ctx context.Context) error {
 		done++
 		err = p.row(row)
 		return err == nil
-	})
+	}
+	if p.t.insertFirst && p.batch.Count() > rowsPerLook {
+		p.rowsAhead(take)
+	} else {
+		p.batch.Each(take)
+	}
 	if err != nil {
 		return err
 	}
 	return p.retry(ctx)
+}
+
+// rowsAhead takes every selected row until take returns false, with the values
+// of an insert made ready.
+func (p *pass) rowsAhead(take func(row int) bool) {
+	a := prepare(p.shape, p.batch)
+	defer a.stop()
+	for portion := range a.ready {
+		for i := range portion {
+			p.ready = portion[i].values
+			if !take(portion[i].row) {
+				return
+			}
+		}
+		p.ready = nil
+		a.free <- portion
+	}
 }
 
 // askIfWorth asks for the keys of all rows from this one on, unless most of
@@ -284,17 +307,21 @@ func (p *pass) compareRow(row int) error {
 // createRow inserts a row, or changes it where its key turns out to be taken:
 // by a row before it in the batch, or by one that nobody asked for.
 func (p *pass) createRow(row int) error {
-	p.fill(row)
+	values := p.ready
+	if values == nil {
+		values = p.values
+		p.fill(values, &p.objects, row)
+	}
 	for i := range p.t.columns {
-		if p.values[i] == nil && p.t.columns[i].field.Required {
+		if values[i] == nil && p.t.columns[i].field.Required {
 			return p.lacking(row, i)
 		}
 	}
-	if refused, err := p.judged(row, Create, nil, p.values); err != nil || refused {
+	if refused, err := p.judged(row, Create, nil, values); err != nil || refused {
 		return err
 	}
 	for j, i := range p.varying {
-		p.args[j].Value = p.values[i]
+		p.args[j].Value = values[i]
 	}
 	p.args[len(p.varying)].Value = int64(p.hashes[row])
 	changed, id, err := p.create.Exec(p.args)

@@ -146,12 +146,11 @@ type shape struct {
 	update string
 	set    []driver.NamedValue // of update: row_hash, changed_seq, the columns sent, the key or id
 
-	object []byte           // space to write an object in
-	texts  *strings.Builder // the text that new objects are added to
+	objects objects
 }
 
 func newShape(t *table, b *schemas.Batch) (*shape, error) {
-	s := &shape{t: t, inputs: make([][]input, len(t.columns)), values: make([]driver.Value, len(t.columns)), texts: &strings.Builder{}}
+	s := &shape{t: t, inputs: make([][]input, len(t.columns)), values: make([]driver.Value, len(t.columns))}
 	for i, c := range b.Columns {
 		in, err := newInput(b, i)
 		if err != nil {
@@ -239,20 +238,20 @@ func orDefault(v driver.Value, fallback any) driver.Value {
 	return v
 }
 
-// fill sets the values to those that an insert of the row stores: where the
-// batch has nothing, the default.
-func (s *shape) fill(row int) {
+// fill sets the values that vary to those that an insert of the row stores:
+// where the batch has nothing, the default.
+func (s *shape) fill(values []driver.Value, o *objects, row int) {
 	for _, i := range s.varying {
 		c := &s.t.columns[i]
 		if c.object {
-			s.values[i] = s.newObject(s.inputs[i], row)
+			values[i] = o.add(s.inputs[i], row)
 			continue
 		}
 		v := s.inputs[i][0].value(row)
 		if v == nil {
 			v = c.fallback
 		}
-		s.values[i] = v
+		values[i] = v
 	}
 }
 
