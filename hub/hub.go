@@ -31,7 +31,7 @@ import (
 
 // A Target is a service as the hub sees it: the owner of some entities.
 type Target interface {
-	// Apply writes the selected rows in one transaction. The same id applied
+	// Apply writes the selected rows in one transaction. The same batch applied
 	// again changes nothing and returns the first outcome.
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	// Plan says what Apply would do, and writes nothing.

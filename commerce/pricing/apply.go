@@ -11,7 +11,7 @@ import (
 )
 
 // Apply writes the selected rows of a batch of price lists and prices in one
-// transaction, and says what became of each. The same id applied again changes
+// transaction, and says what became of each. The same batch applied again changes
 // nothing and returns the first outcome.
 func (s *Service) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
 	return s.engine.Apply(ctx, id, b)

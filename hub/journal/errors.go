@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"crossdock/connectors"
+	"crossdock/internal/store"
 	"crossdock/schemas"
 )
 
@@ -22,7 +25,7 @@ const (
 	OpenRow       RowStatus = "open"       // waits for a person
 	ReplayedRow   RowStatus = "replayed"   // was applied after all
 	DiscardedRow  RowStatus = "discarded"  // a person gave it up
-	SupersededRow RowStatus = "superseded" // a later run read its source anew
+	SupersededRow RowStatus = "superseded" // a later row took its place, or the filter now passes over it
 	NotedRow      RowStatus = "noted"      // drew warnings alone, and went on
 )
 
@@ -172,21 +175,35 @@ func insertFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
 	return nil
 }
 
+// settle closes the rows that were applied after all. Those that a person has
+// closed meanwhile stay as they are.
 func (j *Journal) settle(ctx context.Context, tx *sql.Tx, ids []int64) error {
 	for _, id := range ids {
 		if _, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET status = 'replayed', attempts = attempts + 1, last_seen = ? WHERE id = ?`, j.now(), id); err != nil {
+			UPDATE parked_row SET status = 'replayed', attempts = attempts + 1, last_seen = ?
+			WHERE id = ? AND status = 'open'`, j.now(), id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// remain writes what another attempt has found of rows. Those that a person
+// has closed meanwhile stay as they are.
 func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 	for _, r := range rows {
-		if _, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET key = ?, attempts = attempts + 1, last_seen = ? WHERE id = ?`, r.Key, j.now(), r.ID); err != nil {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE parked_row SET key = ?, attempts = attempts + 1, last_seen = ?
+			WHERE id = ? AND status = 'open'`, r.Key, j.now(), r.ID)
+		if err != nil {
 			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
 		}
 		if err := renewFindings(ctx, tx, r); err != nil {
 			return err
@@ -215,8 +232,7 @@ func renewFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
 			kept = append(kept, f.ID)
 		}
 	}
-	marks := strings.TrimSuffix(strings.Repeat("?,", len(kept)-1), ",")
-	if _, err := tx.ExecContext(ctx, `DELETE FROM finding WHERE parked = ? AND id NOT IN (`+marks+`)`, kept...); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM finding WHERE parked = ? AND id NOT IN (`+marks(len(kept)-1)+`)`, kept...); err != nil {
 		return err
 	}
 	err := insertFindings(ctx, tx, r)
@@ -225,19 +241,63 @@ func renewFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
 }
 
 // ErrorFilter says which parked rows to read; zero fields mean any, but for
-// Status, which is OpenRow.
+// Status.
 type ErrorFilter struct {
-	IDs      []int64 // of findings, or nil; then Status is any
+	IDs      []int64 // of findings
 	Run      string
 	Pipeline string
-	Status   RowStatus
+	Status   RowStatus        // zero: OpenRow, and any where there are IDs
 	Severity schemas.Severity // Warn: the rows that were noted
 	After    int64            // rows with a greater id
 	Limit    int              // rows; 0: all
+
+	until int64 // the greatest id, where not 0
 }
 
-// Rows reads parked rows with their findings, oldest first.
+// Rows reads parked rows with their findings, oldest first, all at once.
+// [Journal.EachRow] is for as many as there may be.
 func (j *Journal) Rows(ctx context.Context, f ErrorFilter) ([]*Row, error) {
+	return j.page(ctx, f, math.MaxInt)
+}
+
+// Bounds of a page, which is what is in memory of the error queue at once. A
+// row may have a megabyte.
+const (
+	pageRows  = 1_000
+	pageBytes = 8 << 20
+)
+
+// EachRow calls fn with the rows that Rows would return, and keeps a page of
+// them in memory. Between pages the journal is free, so that fn may change the
+// rows it was given; rows that are parked after the call are left out.
+func (j *Journal) EachRow(ctx context.Context, f ErrorFilter, fn func(*Row) error) error {
+	err := j.db.Read().QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM parked_row`).Scan(&f.until)
+	if err != nil || f.until == 0 {
+		return err
+	}
+	left := f.Limit
+	if left == 0 {
+		left = math.MaxInt
+	}
+	for left > 0 {
+		f.Limit = min(left, pageRows)
+		page, err := j.page(ctx, f, pageBytes)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, r := range page {
+			if err := fn(r); err != nil {
+				return err
+			}
+		}
+		left -= len(page)
+		f.After = page[len(page)-1].ID
+	}
+	return nil
+}
+
+// page reads parked rows until their cells have more bytes than given.
+func (j *Journal) page(ctx context.Context, f ErrorFilter, bytes int) ([]*Row, error) {
 	where, args := f.where()
 	query := `
 		SELECT p.id, p.run, p.pipeline, p.entity, p.status, p.key, p.resource, p.version, p.part, p.row, p.cells, p.attempts,
@@ -252,24 +312,39 @@ func (j *Journal) Rows(ctx context.Context, f ErrorFilter) ([]*Row, error) {
 	}
 	defer rows.Close()
 	var list []*Row
-	for rows.Next() {
-		r := &Row{}
-		var cells string
-		var first, last int64
-		if err := rows.Scan(&r.ID, &r.Run, &r.Pipeline, &r.Entity, &r.Status, &r.Key, &r.Place.Resource, &r.Version,
-			&r.Place.Part, &r.Place.Row, &cells, &r.Attempts, &first, &last); err != nil {
+	for bytes > 0 && rows.Next() {
+		r, size, err := scanRow(rows)
+		if err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal([]byte(cells), (*storedCells)(&r.Cells)); err != nil {
-			return nil, fmt.Errorf("parked row %d: %w", r.ID, err)
-		}
-		r.FirstSeen, r.LastSeen = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
 		list = append(list, r)
+		bytes -= size
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
-	return list, j.readFindings(ctx, list, where, args)
+	for some := range slices.Chunk(list, pageRows) {
+		if err := j.readFindings(ctx, some); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// scanRow reads a row without its findings, and tells how large its cells are.
+func scanRow(rows *sql.Rows) (*Row, int, error) {
+	r := &Row{}
+	var cells []byte
+	var first, last int64
+	if err := rows.Scan(&r.ID, &r.Run, &r.Pipeline, &r.Entity, &r.Status, &r.Key, &r.Place.Resource, &r.Version,
+		&r.Place.Part, &r.Place.Row, &cells, &r.Attempts, &first, &last); err != nil {
+		return nil, 0, err
+	}
+	if err := json.Unmarshal(cells, (*storedCells)(&r.Cells)); err != nil {
+		return nil, 0, fmt.Errorf("parked row %d: %w", r.ID, err)
+	}
+	r.FirstSeen, r.LastSeen = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
+	return r, len(cells), nil
 }
 
 // where returns the condition on parked_row p.
@@ -278,22 +353,25 @@ func (f ErrorFilter) where() (string, []any) {
 	add := func(condition string, arg any) {
 		conditions, args = append(conditions, condition), append(args, arg)
 	}
-	if len(f.IDs) > 0 {
-		marks := strings.TrimSuffix(strings.Repeat("?,", len(f.IDs)), ",")
-		conditions = append(conditions, "p.id IN (SELECT parked FROM finding WHERE id IN ("+marks+"))")
-		for _, id := range f.IDs {
-			args = append(args, id)
-		}
-		return strings.Join(conditions, " AND "), args
+	if f.until > 0 {
+		add("p.id <= ?", f.until)
 	}
 	status := f.Status
 	switch {
 	case f.Severity == schemas.Warn:
 		status = NotedRow
-	case status == "":
+	case status == "" && len(f.IDs) == 0:
 		status = OpenRow
 	}
-	add("p.status = ?", status)
+	if len(f.IDs) > 0 {
+		conditions = append(conditions, "p.id IN (SELECT parked FROM finding WHERE id IN ("+marks(len(f.IDs))+"))")
+		for _, id := range f.IDs {
+			args = append(args, id)
+		}
+	}
+	if status != "" {
+		add("p.status = ?", status)
+	}
 	if f.Run != "" {
 		add("p.run = ?", f.Run)
 	}
@@ -303,18 +381,19 @@ func (f ErrorFilter) where() (string, []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-func (j *Journal) readFindings(ctx context.Context, list []*Row, where string, args []any) error {
-	if len(list) == 0 {
-		return nil
-	}
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+
+// readFindings adds the findings of the rows. It asks by id: by now a row may
+// have another status than that by which it was found.
+func (j *Journal) readFindings(ctx context.Context, list []*Row) error {
 	byID := make(map[int64]*Row, len(list))
-	for _, r := range list {
-		byID[r.ID] = r
+	ids := make([]any, len(list))
+	for i, r := range list {
+		byID[r.ID], ids[i] = r, r.ID
 	}
 	rows, err := j.db.Read().QueryContext(ctx, `
-		SELECT f.id, f.parked, f.rule, f.severity, f.field, f.value, f.message, f.position, f.header, f.cell
-		FROM finding f JOIN parked_row p ON p.id = f.parked
-		WHERE `+where+` AND p.id <= ? ORDER BY f.id`, append(args, list[len(list)-1].ID)...)
+		SELECT id, parked, rule, severity, field, value, message, position, header, cell
+		FROM finding WHERE parked IN (`+marks(len(ids))+`) ORDER BY id`, ids...)
 	if err != nil {
 		return err
 	}
@@ -325,30 +404,121 @@ func (j *Journal) readFindings(ctx context.Context, list []*Row, where string, a
 		if err := rows.Scan(&f.ID, &parked, &f.Rule, &f.Severity, &f.Field, &f.Value, &f.Message, &f.Position, &f.Header, &f.Cell); err != nil {
 			return err
 		}
-		if r := byID[parked]; r != nil {
-			r.Findings = append(r.Findings, f)
-		}
+		byID[parked].Findings = append(byID[parked].Findings, f)
 	}
 	return rows.Err()
 }
 
-// Errors lists the entries of the error queue: of each parked row the findings
-// that kept it back, or its warnings where the filter asks for them.
-func (j *Journal) Errors(ctx context.Context, f ErrorFilter) ([]Error, error) {
-	rows, err := j.Rows(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	list := []Error{}
-	for _, r := range rows {
+// EachError calls fn with the entries of the error queue: of each parked row
+// the findings that kept it back, or its warnings where the filter asks for them.
+func (j *Journal) EachError(ctx context.Context, f ErrorFilter, fn func(Error) error) error {
+	return j.EachRow(ctx, f, func(r *Row) error {
 		for _, e := range r.Errors() {
 			if len(f.IDs) == 0 && f.Severity != schemas.Warn && e.Severity == schemas.Warn {
 				continue
 			}
-			list = append(list, e)
+			if err := fn(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Errors returns the entries that EachError finds, all at once.
+func (j *Journal) Errors(ctx context.Context, f ErrorFilter) ([]Error, error) {
+	list := []Error{}
+	err := j.EachError(ctx, f, func(e Error) error {
+		list = append(list, e)
+		return nil
+	})
+	return list, err
+}
+
+// PipelinesOf returns the pipelines of the rows, in the order of the first
+// that each has parked.
+func (j *Journal) PipelinesOf(ctx context.Context, f ErrorFilter) ([]string, error) {
+	return j.distinct(ctx, "p.pipeline", f)
+}
+
+// RunsOf returns the runs that have parked the rows, oldest first.
+func (j *Journal) RunsOf(ctx context.Context, f ErrorFilter) ([]string, error) {
+	return j.distinct(ctx, "p.run", f)
+}
+
+func (j *Journal) distinct(ctx context.Context, column string, f ErrorFilter) ([]string, error) {
+	where, args := f.where()
+	return store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (value string, err error) { return value, rows.Scan(&value) },
+		`SELECT `+column+` FROM parked_row p WHERE `+where+` GROUP BY `+column+` ORDER BY min(p.id)`, args...)
+}
+
+// StillOpen returns those of the rows that nobody has closed since they were read.
+func (j *Journal) StillOpen(ctx context.Context, rows []*Row) ([]*Row, error) {
+	open := make(map[int64]bool, len(rows))
+	for some := range slices.Chunk(rows, pageRows) {
+		ids := make([]any, len(some))
+		for i, r := range some {
+			ids[i] = r.ID
+		}
+		found, err := store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+			`SELECT id FROM parked_row WHERE status = 'open' AND id IN (`+marks(len(ids))+`)`, ids...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			open[id] = true
 		}
 	}
-	return list, nil
+	return slices.DeleteFunc(slices.Clone(rows), func(r *Row) bool { return !open[r.ID] }), nil
+}
+
+// A Shape is how rows of one file were read.
+type Shape struct {
+	Pipeline, Resource, Part string
+	Whole                    bool // as that of Cells
+	Names                    []string
+}
+
+// Shapes returns the shapes of the rows, in the order of the first row that
+// each has. Of the rows of a file that are not whole, it is the widest.
+func (j *Journal) Shapes(ctx context.Context, f ErrorFilter) ([]Shape, error) {
+	where, args := f.where()
+	rows, err := j.db.Read().QueryContext(ctx, `
+		SELECT p.pipeline, p.resource, p.part, p.cells -> 'whole' = 'true', p.cells -> 'names'
+		FROM parked_row p WHERE `+where+` ORDER BY p.id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	type file struct{ pipeline, resource, part, names string }
+	var shapes []Shape
+	seen := map[file]int{} // where it stands in shapes
+	for rows.Next() {
+		var s Shape
+		var names string
+		if err := rows.Scan(&s.Pipeline, &s.Resource, &s.Part, &s.Whole, &names); err != nil {
+			return nil, err
+		}
+		key := file{s.Pipeline, s.Resource, s.Part, names}
+		if !s.Whole {
+			key.names = ""
+		}
+		at, again := seen[key]
+		if again && s.Whole {
+			continue
+		}
+		if err := json.Unmarshal([]byte(names), &s.Names); err != nil {
+			return nil, fmt.Errorf("parked row of %s: %w", s.Resource, err)
+		}
+		switch {
+		case !again:
+			seen[key] = len(shapes)
+			shapes = append(shapes, s)
+		case len(s.Names) > len(shapes[at].Names):
+			shapes[at] = s
+		}
+	}
+	return shapes, rows.Err()
 }
 
 // RowOf returns the parked row of a finding, or ErrNotFound.

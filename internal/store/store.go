@@ -100,11 +100,15 @@ func (db *DB) Close() error {
 	var err error
 	db.close.Do(func() {
 		// Statements left open would keep the file open too, and its log unmerged.
-		if db.conn != nil {
-			db.conn.closeStatements()
+		// Whoever holds the writer's connection is using them.
+		if writer, failed := db.writer.Conn(context.Background()); failed == nil {
+			if db.conn != nil {
+				db.conn.closeStatements()
+			}
+			err = writer.Close()
 		}
 		// The writer closes last, because the last connection to close merges the log.
-		err = errors.Join(db.reader.Close(), db.writer.Close())
+		err = errors.Join(err, db.reader.Close(), db.writer.Close())
 	})
 	return err
 }

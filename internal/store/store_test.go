@@ -396,3 +396,28 @@ func TestFullTextSearchIsBuiltInOrSaysHow(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+func TestCloseWaitsForTheTransactionThatRuns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "boxes.db")
+	db := openTest(t, path, files(first))
+	begun, finished := make(chan struct{}), make(chan error, 1)
+	go func() { // ends with its transaction
+		finished <- db.Bulk(context.Background(), func(c *Conn) error {
+			if err := insert(c, "a"); err != nil {
+				return err
+			}
+			close(begun)
+			return insert(c, "b", "c")
+		})
+	}()
+	<-begun
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-finished; err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c"}, labels(t, openTest(t, path, files(first)))); diff != "" {
+		t.Error(diff)
+	}
+}

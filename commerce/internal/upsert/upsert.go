@@ -24,10 +24,13 @@ package upsert
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zeebo/xxh3"
 
 	"crossdock/internal/store"
 	"crossdock/schemas"
@@ -81,19 +84,22 @@ const remembered = 30 * 24 * time.Hour
 var errPlanned = errors.New("only planned")
 
 // Apply writes the selected rows of b in one transaction and says what became
-// of each. A batch with the same id changes nothing and returns the first
-// outcome. An error means that nothing was written.
+// of each. The same batch applied again changes nothing and returns the first
+// outcome; a batch of the same id with other rows, as when a run is repeated
+// under a mended pipeline, is applied in its place. An error means that nothing
+// was written.
 func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
 	var outcome schemas.Outcome
+	contents := digest(b)
 	err := e.db.Bulk(ctx, func(c *store.Conn) error {
-		known, err := recall(c, id, &outcome)
+		known, err := recall(c, id, contents, &outcome)
 		if known || err != nil {
 			return err
 		}
 		if outcome, err = e.pass(ctx, c, id, b); err != nil {
 			return err
 		}
-		return e.remember(c, id, outcome)
+		return e.remember(c, id, contents, outcome)
 	})
 	if err != nil {
 		return schemas.Outcome{}, fmt.Errorf("apply batch %s of %s: %w", id, b.Entity.Name, err)
@@ -126,9 +132,21 @@ func (e *Engine) table(entity string) (*table, error) {
 	return t, nil
 }
 
+// digest returns a hash of which rows are selected and what they hold.
+func digest(b *schemas.Batch) int64 {
+	hashes := b.Hashes()
+	contents := make([]byte, 0, 12*b.Count())
+	b.Each(func(row int) bool {
+		contents = binary.LittleEndian.AppendUint32(contents, uint32(row))
+		contents = binary.LittleEndian.AppendUint64(contents, hashes[row])
+		return true
+	})
+	return int64(xxh3.Hash(contents))
+}
+
 // recall reads the outcome of a batch that was applied before.
-func recall(c *store.Conn, id schemas.BatchID, outcome *schemas.Outcome) (known bool, err error) {
-	text, err := c.Text(`SELECT outcome FROM applied_batch WHERE run = ? AND seq = ?`, id.Run, id.Seq)
+func recall(c *store.Conn, id schemas.BatchID, contents int64, outcome *schemas.Outcome) (known bool, err error) {
+	text, err := c.Text(`SELECT outcome FROM applied_batch WHERE run = ? AND seq = ? AND contents = ?`, id.Run, id.Seq, contents)
 	if err != nil || text == "" {
 		return false, err
 	}
@@ -138,7 +156,7 @@ func recall(c *store.Conn, id schemas.BatchID, outcome *schemas.Outcome) (known 
 	return true, nil
 }
 
-func (e *Engine) remember(c *store.Conn, id schemas.BatchID, outcome schemas.Outcome) error {
+func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, outcome schemas.Outcome) error {
 	text, err := json.Marshal(outcome)
 	if err != nil {
 		return err
@@ -149,8 +167,8 @@ func (e *Engine) remember(c *store.Conn, id schemas.BatchID, outcome schemas.Out
 			return err
 		}
 	}
-	return c.Run(`INSERT INTO applied_batch (run, seq, outcome, applied_at) VALUES (?, ?, ?, ?)`,
-		id.Run, id.Seq, string(text), now.UnixMicro())
+	return c.Run(`INSERT OR REPLACE INTO applied_batch (run, seq, contents, outcome, applied_at) VALUES (?, ?, ?, ?, ?)`,
+		id.Run, id.Seq, contents, string(text), now.UnixMicro())
 }
 
 // Sequence returns the number of the last batch that changed anything. It

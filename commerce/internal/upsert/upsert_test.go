@@ -280,6 +280,25 @@ func TestARepeatReturnsTheFirstOutcomeAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestARepeatWithOtherRowsIsAppliedInItsPlace(t *testing.T) {
+	e := openEngine(t)
+	apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|Bolt"))
+	mended := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme", "B|Bolt|Acme")
+	if o := apply(t, e, "1", mended); o.Applied != 2 {
+		t.Errorf("outcome = %+v, want 2 applied", o)
+	}
+	if o := apply(t, e, "1", mended); o.Applied != 2 {
+		t.Errorf("outcome of the repeat = %+v, want that of the second", o)
+	}
+	if diff := cmp.Diff([]string{"A|Acme", "B|Acme"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
+		t.Error(diff)
+	}
+	fewer := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme")
+	if o := apply(t, e, "1", fewer); o.Applied+o.Unchanged != 1 {
+		t.Errorf("outcome of fewer rows = %+v, want 1 accounted for", o)
+	}
+}
+
 func TestOldBatchesAreForgotten(t *testing.T) {
 	e := openEngine(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -35,6 +35,7 @@ CREATE TABLE price (
 CREATE TABLE applied_batch (
   run        TEXT    NOT NULL,
   seq        INTEGER NOT NULL,
+  contents   INTEGER NOT NULL, -- a hash of its rows
   outcome    TEXT    NOT NULL,
   applied_at INTEGER NOT NULL, -- microseconds since 1970, UTC
   PRIMARY KEY (run, seq)

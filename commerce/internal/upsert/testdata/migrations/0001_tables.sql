@@ -53,6 +53,7 @@ CREATE TABLE category (
 CREATE TABLE applied_batch (
   run        TEXT    NOT NULL,
   seq        INTEGER NOT NULL,
+  contents   INTEGER NOT NULL, -- a hash of its rows
   outcome    TEXT    NOT NULL,
   applied_at INTEGER NOT NULL,
   PRIMARY KEY (run, seq)
