@@ -148,6 +148,7 @@ type Report struct {
 	Mapped   []string           `json:"mapped"`   // columns of the entity that are filled
 	Unmapped []string           `json:"unmapped"` // fields of the entity that are not
 	Rules    int                `json:"rules"`
+	Error    string             `json:"error,omitempty"` // the first step that failed
 }
 
 // Check compares a pipeline with its source, step by step. The error is the

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"crossdock/connectors"
 	"crossdock/hub"
 	"crossdock/hub/journal"
 	"crossdock/pipelines"
@@ -220,7 +222,10 @@ func (a *app) checkCommand() *cobra.Command {
 				}
 				for _, p := range list {
 					r, err := h.Check(ctx, p, in)
-					if err == nil || len(r.Probes) > 0 {
+					if err != nil {
+						r.Error = err.Error()
+					}
+					if err == nil || len(r.Probes) > 0 || a.json {
 						a.printReport(r)
 					}
 					if err != nil {
@@ -253,10 +258,17 @@ func (a *app) printReport(r *hub.Report) {
 		fmt.Fprintf(w, "  mapping\tok\t%d fields from the %d columns of the source: %s\n", len(r.Mapped), len(r.Columns), strings.Join(r.Mapped, ", "))
 		fmt.Fprintf(w, "  rules\tok\t%d\n", r.Rules)
 	}
+	if len(r.Columns) == 0 && allPassed(r.Probes) {
+		fmt.Fprintf(w, "  mapping\tFAILED\n")
+	}
 	_ = w.Flush()
 	if len(r.Columns) > 0 && len(r.Unmapped) > 0 {
 		fmt.Fprintf(a.stdout, "  not mapped, so kept as they are: %s\n", strings.Join(r.Unmapped, ", "))
 	}
+}
+
+func allPassed(probes []connectors.Probe) bool {
+	return !slices.ContainsFunc(probes, func(p connectors.Probe) bool { return p.Err != nil })
 }
 
 func (a *app) previewCommand() *cobra.Command {

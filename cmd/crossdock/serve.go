@@ -49,6 +49,9 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := a.loadable(s.hub); err != nil {
+		return err
+	}
 	handler := a.handler(s)
 	fmt.Fprintf(a.stderr, "crossdock %s serves http://%s (data in %s); stop it with Ctrl-C\n", version(), listener.Addr(), a.settings.Data)
 	// Whichever ends first ends all; each returns once ctx ends.
@@ -59,6 +62,16 @@ func (a *app) serve(ctx context.Context) (err error) {
 		group.Go(func() error { return one.Run(ctx) })
 	}
 	return group.Wait()
+}
+
+// loadable refuses to serve over pipelines that an upload could not be run by:
+// now someone is there to mend them.
+func (a *app) loadable(h *hub.Hub) error {
+	if a.settings.Pipelines == "" {
+		return nil
+	}
+	_, err := a.load(h, []string{a.settings.Pipelines})
+	return err
 }
 
 // handler puts the operations of all parts on one mux and into one document.

@@ -103,16 +103,20 @@ func wideCharset(sample []byte) string {
 	return ""
 }
 
-// countRunes counts the runes beyond ASCII and the bytes that belong to none.
+// countRunes counts the runes beyond ASCII and the places with bytes that
+// belong to none.
 func countRunes(text []byte) (good, bad int) {
+	inBad := false
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
+		wrong := r == utf8.RuneError && size == 1
 		switch {
-		case r == utf8.RuneError && size == 1:
+		case wrong && !inBad:
 			bad++
 		case size > 1:
 			good++
 		}
+		inBad = wrong
 		text = text[size:]
 	}
 	return good, bad
