@@ -75,7 +75,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, progress f
 		return failed, err
 	}
 	started := h.Clock()
-	x := &execution{hub: h, pipeline: p, options: Options{Progress: progress}, id: id, byRule: map[string]int64{}}
+	x := &execution{hub: h, pipeline: p, options: Options{Progress: progress}, id: id}
 	err = x.replay(ctx, filter)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"text/tabwriter"
@@ -28,12 +30,13 @@ func main() {
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "crossdock-bench"), "folder for generated files and databases")
 	products := flag.Int("products", 1_000_000, "products in the CSV file")
 	sheetRows := flag.Int("sheet-rows", 200_000, "products in the XLSX file")
+	rounds := flag.Int("rounds", 3, "how often everything is measured; the median is printed")
 	step := flag.String("step", "", "one step of the bench, which it runs as a process of its own: generate, read, parse or insert")
 	flag.Parse()
 	var err error
 	switch *step {
 	case "":
-		err = bench(ctx, *binary, *dir, *products, *sheetRows)
+		err = bench(ctx, *binary, *dir, *products, *sheetRows, *rounds)
 	case "generate":
 		_, err = generate(*dir, *products, *sheetRows)
 	default:
@@ -45,9 +48,8 @@ func main() {
 	}
 }
 
-// A result is one line of the table.
+// A result is one thing measured once.
 type result struct {
-	name    string
 	rows    int64
 	bytes   int64
 	seconds float64
@@ -55,7 +57,7 @@ type result struct {
 	note    string
 }
 
-func bench(ctx context.Context, binary, dir string, products, sheetRows int) error {
+func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds int) error {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return err
@@ -67,42 +69,80 @@ func bench(ctx context.Context, binary, dir string, products, sheetRows int) err
 	if err != nil {
 		return err
 	}
-	var results []result
+	b := &runner{ctx: ctx, binary: binary, dir: dir, data: filepath.Join(dir, "data"), files: files}
+	for range rounds {
+		if err := b.round(); err != nil {
+			return err
+		}
+	}
+	print(b.measures)
+	return nil
+}
+
+// A measure is a line of the table: the same thing measured in every round.
+type measure struct {
+	name    string
+	results []result
+	ratios  []float64 // to the insert floor of the same round
+}
+
+// A runner measures everything once a round. A machine that is shared is now
+// faster and now slower, so that a ratio is taken within a round, and the
+// median of the rounds is what counts.
+type runner struct {
+	ctx               context.Context
+	binary, dir, data string
+	files             generated
+	measures          []*measure
+	insert            float64 // rows/s of this round's floor
+}
+
+func (b *runner) round() error {
 	for _, f := range []struct{ name, kind string }{
 		{"floor: read the file", "read"},
 		{"floor: parse it with encoding/csv", "parse"},
 		{"floor: prepared inserts, one transaction", "insert"},
 	} {
-		r, err := runFloor(ctx, f.kind, files.csv, dir)
+		r, err := runFloor(b.ctx, f.kind, b.files.csv, b.dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		r.name = f.name
-		results = append(results, r)
+		b.insert = rate(r) // the last one stays
+		b.note(f.name, r, false)
 	}
-	insert := results[len(results)-1]
-	data := filepath.Join(dir, "data")
-	steps := []struct{ name, pipeline, file string }{
-		{"CSV into SQLite, first load", "products.yaml", files.csv},
-		{"CSV into SQLite, second load, nothing changed", "products.yaml", files.csv},
-		{"XLSX into SQLite, first load", "products-xlsx.yaml", files.xlsx},
-	}
-	for i, step := range steps {
-		if i != 1 {
-			if err := fresh(ctx, binary, dir, data); err != nil {
+	for _, step := range []struct {
+		name, pipeline, file string
+		fresh                bool
+	}{
+		{"CSV into SQLite, first load", "products.yaml", b.files.csv, true},
+		{"CSV into SQLite, second load, nothing changed", "products.yaml", b.files.csv, false},
+		{"XLSX into SQLite, first load", "products-xlsx.yaml", b.files.xlsx, true},
+	} {
+		if step.fresh {
+			if err := fresh(b.ctx, b.binary, b.dir, b.data); err != nil {
 				return err
 			}
 		}
-		r, err := runCrossdock(ctx, binary, data, filepath.Join(dir, step.pipeline), step.file)
+		r, err := runCrossdock(b.ctx, b.binary, b.data, filepath.Join(b.dir, step.pipeline), step.file)
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		r.name = step.name
-		r.note += fmt.Sprintf("; %.2f x the insert floor", rate(r)/rate(insert))
-		results = append(results, r)
+		b.note(step.name, r, true)
 	}
-	print(results)
 	return nil
+}
+
+func (b *runner) note(name string, r result, ratio bool) {
+	i := slices.IndexFunc(b.measures, func(m *measure) bool { return m.name == name })
+	if i < 0 {
+		i = len(b.measures)
+		b.measures = append(b.measures, &measure{name: name})
+	}
+	m := b.measures[i]
+	m.results = append(m.results, r)
+	if ratio {
+		m.ratios = append(m.ratios, rate(r)/b.insert)
+	}
 }
 
 func rate(r result) float64 { return float64(r.rows) / r.seconds }
@@ -188,12 +228,19 @@ func size(file string) (int64, error) {
 	return info.Size(), nil
 }
 
-func print(results []result) {
+func print(measures []*measure) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "measure\trows\tseconds\trows/s\tMB/s\tpeak MiB\tnote")
-	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%d\t%.2f\t%s\t%.0f\t%d\t%s\n", r.name, r.rows, r.seconds,
-			strconv.FormatFloat(rate(r), 'f', 0, 64), float64(r.bytes)/1e6/r.seconds, r.peak>>20, r.note)
+	fmt.Fprintln(w, "measure\trows\tseconds\trows/s\tMB/s\tpeak MiB\tx insert floor (median, min to max)\tnote")
+	for _, m := range measures {
+		slices.SortFunc(m.results, func(a, b result) int { return cmp.Compare(a.seconds, b.seconds) })
+		r := m.results[len(m.results)/2]
+		ratio := ""
+		if len(m.ratios) > 0 {
+			slices.Sort(m.ratios)
+			ratio = fmt.Sprintf("%.2f, %.2f to %.2f", m.ratios[len(m.ratios)/2], m.ratios[0], m.ratios[len(m.ratios)-1])
+		}
+		fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%s\t%s\n", m.name, r.rows, r.seconds, rate(r),
+			float64(r.bytes)/1e6/r.seconds, r.peak>>20, ratio, r.note)
 	}
 	_ = w.Flush()
 }

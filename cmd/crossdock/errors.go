@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -28,6 +35,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.pipeline, "pipeline", "", "those of one pipeline")
 }
 
+// filter returns the filter that the flags make, or what is wrong with them.
 func (f *filterFlags) filter() (journal.ErrorFilter, error) {
 	filter := journal.ErrorFilter{Run: f.run, Pipeline: f.pipeline, Status: journal.RowStatus(f.status), Severity: schemas.Severity(f.severity)}
 	switch filter.Status {
@@ -38,7 +46,40 @@ func (f *filterFlags) filter() (journal.ErrorFilter, error) {
 	if s := filter.Severity; s != "" && s != schemas.Warn && s != schemas.Reject {
 		return filter, usagef("--severity is %q, but must be reject or warn", f.severity)
 	}
+	if filter.Severity == schemas.Warn && f.status != "" {
+		return filter, usagef("--status goes with rejected rows: those of --severity warn went on, and are neither open nor closed")
+	}
 	return filter, nil
+}
+
+// known refuses a run or a pipeline that there is not: that it has no errors
+// would be taken for good news.
+func (f *filterFlags) known(ctx context.Context, j *journal.Journal) error {
+	if f.pipeline != "" {
+		files, err := j.PipelineFiles(ctx)
+		if err != nil {
+			return err
+		}
+		if _, ok := files[f.pipeline]; !ok {
+			return unknownPipeline(f.pipeline, slices.Sorted(maps.Keys(files)))
+		}
+	}
+	if f.run == "" {
+		return nil
+	}
+	run, err := j.Run(ctx, f.run)
+	if err == nil && f.pipeline != "" && run.Pipeline != f.pipeline {
+		return usagef("run %s is one of %s, not of %s", run.ID, run.Pipeline, f.pipeline)
+	}
+	return err
+}
+
+func unknownPipeline(name string, known []string) error {
+	there := "none has run yet"
+	if len(known) > 0 {
+		there = "known are " + strings.Join(known, ", ")
+	}
+	return usagef("unknown pipeline %s%s (%s)", quote(name), schemas.DidYouMean(name, known), there)
 }
 
 func (a *app) errorsListCommand() *cobra.Command {
@@ -48,18 +89,21 @@ func (a *app) errorsListCommand() *cobra.Command {
 		Use: "list", Short: "List rejected rows, with an entry for each thing that is wrong",
 		Args: arguments(cobra.NoArgs, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := flags.filter()
+			if err != nil {
+				return err
+			}
+			if filter.Limit = limit; limit < 0 {
+				return usagef("--limit must be 0 or more, not %d", limit)
+			}
 			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				filter, err := flags.filter()
-				if err != nil {
+				if err := flags.known(ctx, h.Journal()); err != nil {
 					return err
 				}
-				filter.Limit = limit
-				list, err := h.Journal().Errors(ctx, filter)
-				if err != nil {
-					return err
+				if a.json {
+					return a.printErrorsJSON(ctx, h.Journal(), filter)
 				}
-				a.printErrors(list)
-				return nil
+				return a.printErrors(ctx, h.Journal(), filter)
 			})
 		},
 	}
@@ -70,21 +114,50 @@ func (a *app) errorsListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printErrors(list []journal.Error) {
-	if a.json {
-		a.printJSON(list)
-		return
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(a.stdout, "no errors")
-		return
-	}
+// pageEntries is how many entries of the error queue share the widths of their
+// columns, and wait for each other in memory.
+const pageEntries = 1_000
+
+func (a *app) printErrors(ctx context.Context, j *journal.Journal, filter journal.ErrorFilter) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPIPELINE\tPLACE\tFIELD\tVALUE\tWHAT IS WRONG\tRULE")
-	for _, e := range list {
+	entries := 0
+	err := j.EachError(ctx, filter, func(e journal.Error) error {
+		if entries == 0 {
+			fmt.Fprintln(w, "ID\tPIPELINE\tPLACE\tFIELD\tVALUE\tWHAT IS WRONG\tRULE")
+		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Pipeline, e.Origin, e.Field, quote(e.Value), e.Message, e.Rule)
+		if entries++; entries%pageEntries == 0 {
+			return w.Flush()
+		}
+		return nil
+	})
+	if err == nil && entries == 0 {
+		fmt.Fprintln(w, "no errors")
 	}
-	_ = w.Flush()
+	return errors.Join(err, w.Flush())
+}
+
+// printErrorsJSON writes one array on one line. Where it fails the array is
+// left open, so that no program takes a part for the whole.
+func (a *app) printErrorsJSON(ctx context.Context, j *journal.Journal, filter journal.ErrorFilter) error {
+	w := bufio.NewWriter(a.stdout)
+	separator := "["
+	err := j.EachError(ctx, filter, func(e journal.Error) error {
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(e); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(w, "%s%s", separator, bytes.TrimSpace(b.Bytes()))
+		separator = ","
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, w.Flush())
+	}
+	fmt.Fprintln(w, strings.TrimPrefix(separator, ",")+"]")
+	return w.Flush()
 }
 
 func findingID(text string) (int64, error) {
@@ -163,14 +236,18 @@ func (a *app) errorsExportCommand() *cobra.Command {
 				return err
 			}
 			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				rows, err := h.Journal().Rows(ctx, filter)
+				if err := flags.known(ctx, h.Journal()); err != nil {
+					return err
+				}
+				write := h.ExportCSV
+				if format == "xlsx" {
+					write = h.ExportXLSX
+				}
+				rows, err := a.export(output, func(w io.Writer) (int64, error) { return write(ctx, w, filter) })
 				if err != nil {
 					return err
 				}
-				if err := a.export(rows, format, output); err != nil {
-					return err
-				}
-				fmt.Fprintf(a.stderr, "%s written\n", plural(int64(len(rows)), "rejected row"))
+				fmt.Fprintf(a.stderr, "%s written\n", plural(rows, "rejected row"))
 				return nil
 			})
 		},
@@ -181,15 +258,16 @@ func (a *app) errorsExportCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) export(rows []*journal.Row, format, output string) error {
-	write := hub.ExportCSV
-	if format == "xlsx" {
-		write = hub.ExportXLSX
-	}
+// export writes to a file, or to the standard output where none is named.
+func (a *app) export(output string, write func(io.Writer) (int64, error)) (rows int64, err error) {
 	if output == "" {
-		return write(a.stdout, rows)
+		return write(a.stdout)
 	}
-	return writeFile(output, func(w io.Writer) error { return write(w, rows) })
+	err = writeFile(output, func(w io.Writer) (err error) {
+		rows, err = write(w)
+		return err
+	})
+	return rows, err
 }
 
 // writeFile writes a file under another name first, so that a failure leaves
@@ -219,7 +297,9 @@ func (a *app) errorsReplayCommand() *cobra.Command {
 		Use: "replay [ID...]", Short: "Send rejected rows through their pipelines as they are today",
 		Long: `Replay maps, checks and applies rejected rows once more, after the mapping, the
 rule or the data that they refer to was mended. Rows that pass are closed; the
-others stay, with what is wrong with them now.`,
+others stay, with what is wrong with them now. Rows that the pipeline's filter
+now passes over are closed as well, and so are those for which a later run has
+parked a newer row of the same key: they count as skipped.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := flags.filter()
 			if err != nil {
@@ -236,6 +316,9 @@ others stay, with what is wrong with them now.`,
 				return usagef("give ids, or --run or --pipeline, not both")
 			}
 			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				if err := flags.known(ctx, h.Journal()); err != nil {
+					return err
+				}
 				return a.replay(ctx, h, filter)
 			})
 		},

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,6 +29,7 @@ type Config struct {
 
 type server struct {
 	Config
+	uploads chan struct{} // one for each that is being received
 }
 
 // Register adds the hub's operations to an API.
@@ -34,7 +37,7 @@ func Register(api huma.API, cfg Config) {
 	if cfg.MaxUploadBytes == 0 {
 		cfg.MaxUploadBytes = 2 << 30
 	}
-	s := &server{cfg}
+	s := &server{Config: cfg, uploads: make(chan struct{}, maxUploads)}
 	s.registerImports(api)
 	web.Register(api, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
@@ -181,19 +184,35 @@ func (s *server) listErrors(ctx context.Context, in *struct {
 	return list, nil
 }
 
+// downloadErrors writes the workbook to a file before it answers, so that a
+// failure is an error and not half an answer.
 func (s *server) downloadErrors(ctx context.Context, in *RunPath) (*huma.StreamResponse, error) {
 	if _, err := s.run(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	rows, err := s.Hub.Journal().Rows(ctx, journal.ErrorFilter{Run: in.ID})
+	file, err := os.CreateTemp(s.Hub.Dir, ".errors-*.xlsx")
 	if err != nil {
 		return nil, err
 	}
+	// It has no name from here on, and is gone when it is closed, or the process is.
+	err = os.Remove(file.Name())
+	if err == nil {
+		_, err = s.Hub.ExportXLSX(ctx, file, journal.ErrorFilter{Run: in.ID})
+	}
+	var size int64
+	if err == nil {
+		size, err = file.Seek(0, io.SeekCurrent)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("export the errors of run %s: %w", in.ID, err), file.Close())
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer file.Close()
 		hc.SetHeader("Content-Type", xlsxType)
 		hc.SetHeader("Content-Disposition", fmt.Sprintf(`attachment; filename="errors-%s.xlsx"`, in.ID))
-		if err := hub.ExportXLSX(hc.BodyWriter(), rows); err != nil {
-			s.Log.ErrorContext(ctx, "export errors", "run", in.ID, "error", err)
+		hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
+		if _, err := io.Copy(hc.BodyWriter(), io.NewSectionReader(file, 0, size)); err != nil {
+			s.Log.WarnContext(ctx, "send errors", "run", in.ID, "error", err)
 		}
 	}}, nil
 }

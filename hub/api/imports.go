@@ -10,8 +10,10 @@ import (
 	"mime/multipart"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"crossdock/hub"
 	"crossdock/pipelines"
@@ -49,12 +51,34 @@ func (s *server) registerImports(api huma.API) {
 			"413": problem("The file is too large"),
 			"415": problem("The body is not multipart/form-data"),
 			"422": problem("A part is missing, unknown or wrong"),
+			"503": problem("Too many uploads at a time"),
 		},
 	}
 	api.OpenAPI().AddOperation(op)
 	api.Adapter().Handle(op, api.Middlewares().Handler(func(hc huma.Context) {
 		s.createImport(api, hc)
 	}))
+}
+
+// Bounds of uploads: how many are received at a time, and how long one may
+// stand still.
+const (
+	maxUploads  = 16
+	stallsAfter = time.Minute
+)
+
+// A patientReader gives the client a while for each piece of the body, however
+// long the whole may take.
+type patientReader struct {
+	io.Reader
+	connection *http.ResponseController
+	clock      func() time.Time
+}
+
+func (r *patientReader) Read(p []byte) (int, error) {
+	// Without a connection that has deadlines, as in tests, there is none.
+	_ = r.connection.SetReadDeadline(r.clock().Add(stallsAfter))
+	return r.Reader.Read(p)
 }
 
 func (s *server) createImport(api huma.API, hc huma.Context) {
@@ -90,7 +114,15 @@ func (s *server) receive(ctx context.Context, hc huma.Context) (Run, error) {
 		return Run{}, huma.NewError(http.StatusUnsupportedMediaType,
 			"send multipart/form-data with the parts pipeline and file, as in: curl -F pipeline=acme-catalog -F file=@products.csv")
 	}
-	form := multipart.NewReader(hc.BodyReader(), params["boundary"])
+	select {
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	default:
+		return Run{}, huma.Error503ServiceUnavailable(fmt.Sprintf("%d uploads are being received: try again in a minute", maxUploads))
+	}
+	_, w := humago.Unwrap(hc)
+	body := &patientReader{hc.BodyReader(), http.NewResponseController(w), s.Hub.Clock}
+	form := multipart.NewReader(body, params["boundary"])
 	var upload *hub.Upload
 	var pipeline *pipelines.Pipeline
 	defer func() {
