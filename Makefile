@@ -3,7 +3,7 @@
 # make bench  measures, beside the floors
 # make lint   checks
 
-.PHONY: build run test bench lint fuzz clean
+.PHONY: build run test needs bench lint fuzz clean
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -22,8 +22,13 @@ run: build
 	@echo
 	@bin/crossdock --data $(DATA) serve --listen $(LISTEN) --pipelines examples/first-light
 
-test:
+test: needs
 	$(GO) test -race -tags $(TAGS) ./...
+
+# What tests use beside Go: the commands of the README are run as they stand there.
+needs:
+	@command -v curl >/dev/null || test "$$(id -u)" -ne 0 || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends curl; } >/dev/null
 
 bench: build
 	$(GO) build -tags $(TAGS) -o bin/bench ./cmd/bench
