@@ -8,70 +8,141 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"crossdock/connectors"
-	"crossdock/hub"
 	"crossdock/hub/journal"
 	"crossdock/schemas"
 )
 
+// exportRows are rows of a.csv, in the order of their parking.
 func exportRows() []*journal.Row {
-	cells := func(values ...*string) journal.Cells {
-		return journal.Cells{Names: []string{"Nr", "Name", "Preis"}, Values: values, Whole: true}
+	row := func(number int64, names []string, values ...*string) *journal.Row {
+		return &journal.Row{
+			Pipeline: "acme", Entity: "product", Status: journal.OpenRow, Place: connectors.Place{Resource: "a.csv", Row: number},
+			Cells: journal.Cells{Names: names, Values: values, Whole: true},
+		}
 	}
-	return []*journal.Row{
-		{
-			Pipeline: "acme", Place: connectors.Place{Resource: "a.csv", Row: 9}, Cells: cells(new("0017"), new("=HYPERLINK(\"http://example.com\")"), new("-1,5")),
-			Findings: []journal.Finding{{Rule: "range", Severity: schemas.Reject, Field: "amount", Message: "is below 0", Position: 2, Header: "Preis"}},
-		},
-		{
-			Pipeline: "acme", Place: connectors.Place{Resource: "a.csv", Row: 4},
-			Cells:    journal.Cells{Names: []string{"Nr", "Name"}, Values: []*string{new("x"), new("y")}},
-			Findings: []journal.Finding{{Rule: "ragged_row", Severity: schemas.Reject, Message: "has 2 cells instead of 3", Position: -1}},
-		},
-		{
-			Pipeline: "acme", Place: connectors.Place{Resource: "a.csv", Row: 5}, Cells: cells(new("0018"), nil, new("2,5")),
-			Findings: []journal.Finding{
-				{Rule: "required", Severity: schemas.Reject, Field: "name.en", Message: "is missing", Position: 1, Header: "Name"},
-				{Rule: "expression", Severity: schemas.Warn, Field: "amount", Message: "is odd", Position: 2, Header: "Preis"},
-			},
-		},
+	columns := []string{"Nr", "Name", "Preis"}
+	ragged := row(4, columns[:2], new("x"), new("y"))
+	ragged.Cells.Whole = false
+	ragged.Findings = []journal.Finding{{Rule: "ragged_row", Severity: schemas.Reject, Message: "has 2 cells instead of 3", Position: -1}}
+	two := row(5, columns, new("0018"), nil, new("2,5"))
+	two.Findings = []journal.Finding{
+		{Rule: "required", Severity: schemas.Reject, Field: "name.en", Message: "is missing", Position: 1, Header: "Name"},
+		{Rule: "expression", Severity: schemas.Warn, Field: "amount", Message: "is odd", Position: 2, Header: "Preis"},
 	}
+	formula := row(9, columns, new("0017"), new("=HYPERLINK(\"http://example.com\")"), new("-1,5"))
+	formula.Findings = []journal.Finding{{Rule: "range", Severity: schemas.Reject, Field: "amount", Message: "is below 0", Position: 2, Header: "Preis"}}
+	return []*journal.Row{ragged, two, formula}
+}
+
+// exportCSV parks the rows and exports them, without the byte order mark.
+func exportCSV(t *testing.T, rows ...*journal.Row) string {
+	t.Helper()
+	b := newBench(t)
+	b.park(t, "r1", rows...)
+	var out bytes.Buffer
+	n, err := b.ExportCSV(t.Context(), &out, journal.ErrorFilter{})
+	if err != nil || n != int64(len(rows)) {
+		t.Fatalf("ExportCSV = %d, %v; want %d rows", n, err, len(rows))
+	}
+	text, marked := strings.CutPrefix(out.String(), "\ufeff")
+	if !marked {
+		t.Errorf("export begins with %.10q, want a byte order mark", out.String())
+	}
+	return text
 }
 
 func TestExportCSVHasTheLayoutOfTheFileAndNoFormula(t *testing.T) {
-	var b bytes.Buffer
-	if err := hub.ExportCSV(&b, exportRows()); err != nil {
-		t.Fatal(err)
-	}
-	want := "\ufeffNr,Name,Preis,_errors,_row\n" +
+	want := "Nr,Name,Preis,_errors,_row\n" +
 		"x,y,,has 2 cells instead of 3,4\n" +
 		"0018,,\"2,5\",Name: is missing; Preis: is odd,5\n" +
 		"0017,\"'=HYPERLINK(\"\"http://example.com\"\")\",\"-1,5\",Preis: is below 0,9\n"
-	if b.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	if got := exportCSV(t, exportRows()...); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestExportCSVLosesNothingUnsaid(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct {
+		name string
+		row  func(*journal.Row)
+		want string
+	}{
+		{"a header that is a formula", func(r *journal.Row) {
+			r.Cells.Names = []string{"Nr", "=1+1", "EAN"}
+		}, "Nr,'=1+1,EAN,_errors,_row\nA-1,Mutter,,\"Name: is empty, but required\",2\n"},
+		{"cells beyond the header", func(r *journal.Row) {
+			r.Cells.Whole = false
+			r.Cells.Names = append(r.Cells.Names[:3:3], "column 4", "column 5")
+			r.Cells.Values = append(r.Cells.Values, new("4,5"), new("x"))
+		}, "Nr,Name,EAN,_errors,_row\nA-1,Mutter,,\"Name: is empty, but required; cells beyond the last column: \"\"4,5\"\", \"\"x\"\"\",2\n"},
+		{"cells that are cut", func(r *journal.Row) {
+			r.Cells.Whole = false
+			r.Cells.Values[1] = new(schemas.Shorten(long))
+		}, "Nr,Name,EAN,_errors,_row\nA-1," + long[:200] + "…,,\"Name: is empty, but required; the row was too large to keep: its cells are cut\",2\n"},
+		{"a row that its reader cut", func(r *journal.Row) {
+			r.Cells.Whole = false
+			r.Cells.Values[1] = new(strings.Repeat("x", connectors.MaxRejectBytes-4))
+		}, "Nr,Name,EAN,_errors,_row\nA-1," + strings.Repeat("x", connectors.MaxRejectBytes-4) +
+			",,\"Name: is empty, but required; the row was too large to keep: its cells are cut\",2\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := parkedRow(2, "A-1;Mutter;")
+			tt.row(r)
+			if got := exportCSV(t, r); got != tt.want {
+				t.Errorf("got\n%.600s\nwant\n%.600s", got, tt.want)
+			}
+		})
 	}
 }
 
 func TestExportCSVRefusesToMixLayouts(t *testing.T) {
+	b := newBench(t)
 	rows := exportRows()
-	rows[0].Pipeline = "other"
-	err := hub.ExportCSV(&bytes.Buffer{}, rows)
+	rows[2].Cells.Names = []string{"Nr", "Name", "Brutto"}
+	b.park(t, "r1", rows...)
+	_, err := b.ExportCSV(t.Context(), &bytes.Buffer{}, journal.ErrorFilter{})
 	if err == nil || !strings.Contains(err.Error(), "--pipeline") {
 		t.Errorf("ExportCSV error = %v, want advice to choose", err)
 	}
 }
 
-func TestExportXLSXMarksTheWrongCells(t *testing.T) {
-	rows := exportRows()
-	rows[0].Pipeline = "other"
-	var b bytes.Buffer
-	if err := hub.ExportXLSX(&b, rows); err != nil {
+func TestAnUncutRowStandsInTheLayoutOfItsFile(t *testing.T) {
+	b := newBench(t)
+	first, second, ragged := parkedRow(2, "A-1;Mutter;"), parkedRow(2, "5;8,50;"), parkedRow(3, "6;9,50;x")
+	second.Place.Resource, second.Cells.Names = "b.csv", []string{"Id", "Preis", "Einheit"}
+	ragged.Place.Resource, ragged.Cells.Names, ragged.Cells.Whole = "b.csv", []string{"Id", "Preis"}, false
+	ragged.Cells.Values = ragged.Cells.Values[:2]
+	b.park(t, "r1", first, second, ragged)
+	book := b.exportXLSX(t)
+	for cell, want := range map[string]string{"A1": "Id", "A2": "5", "A3": "6", "B3": "9,50", "E3": "3"} {
+		if got, err := book.GetCellValue("2 acme", cell); got != want || err != nil {
+			t.Errorf("%s = %q, %v; want %q", cell, got, err, want)
+		}
+	}
+}
+
+func (b *bench) exportXLSX(t *testing.T) *excelize.File {
+	t.Helper()
+	var out bytes.Buffer
+	if _, err := b.ExportXLSX(t.Context(), &out, journal.ErrorFilter{}); err != nil {
 		t.Fatal(err)
 	}
-	book, err := excelize.OpenReader(&b)
+	book, err := excelize.OpenReader(&out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer book.Close()
+	t.Cleanup(func() { _ = book.Close() })
+	return book
+}
+
+func TestExportXLSXMarksTheWrongCells(t *testing.T) {
+	b := newBench(t)
+	rows := exportRows()
+	rows[2].Pipeline = "other"
+	b.park(t, "r1", rows[2])
+	b.park(t, "r2", rows[:2]...)
+	book := b.exportXLSX(t)
 	if got := strings.Join(book.GetSheetList(), "|"); got != "other|2 acme" {
 		t.Errorf("sheets %q, want one for each pipeline", got)
 	}
@@ -103,4 +174,57 @@ func TestExportXLSXMarksTheWrongCells(t *testing.T) {
 			t.Errorf("%s!%s fill %q, want %q", tt.sheet, tt.cell, got, tt.fill)
 		}
 	}
+}
+
+func TestExportXLSXSaysWhichCellAWorkbookCannotHold(t *testing.T) {
+	b := newBench(t)
+	b.park(t, "r1", parkedRow(2, "A-1;"+strings.Repeat("😀", 20_000)+";"))
+	book := b.exportXLSX(t)
+	if got, _ := book.GetCellValue("acme", "D2"); !strings.Contains(got, "Name: is cut here") {
+		t.Errorf("_errors = %q, want that the name is cut", got)
+	}
+	if got, _ := book.GetCellValue("acme", "B2"); !strings.HasSuffix(got, "…") {
+		t.Errorf("name ends with %q, want it to show the cut", got[max(0, len(got)-10):])
+	}
+}
+
+func TestAnExportWithoutRowsIsAWorkbook(t *testing.T) {
+	if got, err := newBench(t).exportXLSX(t).GetCellValue("errors", "A1"); got != "_errors" || err != nil {
+		t.Errorf("A1 = %q, %v; want a header", got, err)
+	}
+}
+
+// A gauge takes what is written, and the most that is in memory meanwhile.
+type gauge struct{ start, most int64 }
+
+func (g *gauge) Write(b []byte) (int, error) {
+	g.most = max(g.most, heap()-g.start)
+	return len(b), nil
+}
+
+func TestAnExportHoldsNoMoreThanAFewPages(t *testing.T) {
+	b := newBench(t)
+	b.park(t, "r1", largeRows(queueBytes/20_000)...)
+	g := &gauge{start: heap()}
+	// excelize fills a buffer of up to 32 MiB before it writes to a file.
+	if _, err := b.ExportXLSX(t.Context(), g, journal.ErrorFilter{}); err != nil || g.most > queueBytes {
+		t.Errorf("xlsx: %v, %d MiB in use, of %d MiB parked", err, g.most>>20, queueBytes>>20)
+	}
+	g = &gauge{start: heap()}
+	if _, err := b.ExportCSV(t.Context(), &sometimes{to: g}, journal.ErrorFilter{}); err != nil || g.most > queueBytes/2 {
+		t.Errorf("csv: %v, %d MiB in use, of %d MiB parked", err, g.most>>20, queueBytes>>20)
+	}
+}
+
+// sometimes hands on one write of a hundred: measuring takes time.
+type sometimes struct {
+	to     *gauge
+	writes int
+}
+
+func (s *sometimes) Write(b []byte) (int, error) {
+	if s.writes++; s.writes%100 != 0 {
+		return len(b), nil
+	}
+	return s.to.Write(b)
 }

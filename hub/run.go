@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,6 +96,7 @@ type execution struct {
 	examples   []journal.Error
 	open       map[string][]int64 // rows that earlier runs have parked, by key
 	resources  []string           // read to their end
+	files      []*os.File         // scratch
 }
 
 // A processed batch is one on its way to the service.
@@ -148,6 +150,7 @@ func newRunID(now time.Time) string {
 func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (Summary, error) {
 	started := h.Clock()
 	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
+	defer x.close()
 	err := x.prepare(ctx)
 	if err == nil {
 		err = x.register(ctx)
@@ -247,9 +250,29 @@ func (x *execution) prepare(ctx context.Context) error {
 		return err
 	}
 	x.process = func() (*pipelines.Processor, error) {
-		return p.Start(x.stream.Columns, tables, references{h, x.options.Planned})
+		processor, err := p.Start(x.stream.Columns, tables, references{h, x.options.Planned})
+		if err == nil {
+			processor.Spill(x.scratch)
+		}
+		return processor, err
 	}
 	return nil
+}
+
+// scratch makes a file without a name, which ends with the run or the process.
+func (x *execution) scratch() (pipelines.Scratch, error) {
+	file, err := os.CreateTemp(x.hub.Dir, ".keys-*")
+	if err != nil {
+		return nil, err
+	}
+	x.files = append(x.files, file)
+	return file, os.Remove(file.Name())
+}
+
+func (x *execution) close() {
+	for _, file := range x.files {
+		_ = file.Close() // nothing of it is needed any more
+	}
 }
 
 // deliver moves all batches from the source to the service. Where a share of

@@ -189,14 +189,22 @@ func (h *Hub) drain(ctx context.Context) error {
 		if busy[run.Pipeline] {
 			continue
 		}
-		switch err := h.work(ctx, &run); {
-		case errors.Is(err, ErrRunning): // its turn comes when the pipeline is free
-			busy[run.Pipeline] = true
-		case err != nil:
-			h.Log.WarnContext(ctx, "upload", "run", run.ID, "pipeline", run.Pipeline, "error", err)
-		}
+		busy[run.Pipeline] = h.try(ctx, &run)
 	}
 	return nil
+}
+
+// try runs one upload, and reports whether its pipeline is busy, so that its
+// turn comes later.
+func (h *Hub) try(ctx context.Context, run *journal.Run) (busy bool) {
+	err := h.work(ctx, run)
+	if errors.Is(err, ErrRunning) {
+		return true
+	}
+	if err != nil {
+		h.Log.WarnContext(ctx, "upload", "run", run.ID, "pipeline", run.Pipeline, "error", err)
+	}
+	return false
 }
 
 // work runs one upload. When ctx ends it is queued again, to begin anew under

@@ -70,6 +70,9 @@ func (l *Lookup) NewTable() *Table { return mapping.NewTable(l.Name, l.Keys, l.D
 // References answer rules about rows that the services hold.
 type References = quality.References
 
+// Scratch is a file to which the keys of a run are moved when there are many.
+type Scratch = quality.Scratch
+
 var pipelineName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
 
 // Parse reads a pipeline. Its error is Faults, all that can be said without

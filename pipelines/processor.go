@@ -60,6 +60,10 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs)}, nil
 }
 
+// Spill lets the processor keep the keys it has seen in scratch files once
+// there are millions of them. It is called before the first batch.
+func (x *Processor) Spill(scratch func() (Scratch, error)) { x.check.Spill(scratch) }
+
 // Process maps and checks one batch.
 func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, error) {
 	rows, findings, skipped, err := x.program.Map(b)

@@ -156,7 +156,10 @@ func (a *app) printErrorsJSON(ctx context.Context, j *journal.Journal, filter jo
 	if err != nil {
 		return errors.Join(err, w.Flush())
 	}
-	fmt.Fprintln(w, strings.TrimPrefix(separator, ",")+"]")
+	if separator == "[" { // there was none
+		fmt.Fprint(w, separator)
+	}
+	fmt.Fprintln(w, "]")
 	return w.Flush()
 }
 
@@ -299,7 +302,9 @@ func (a *app) errorsReplayCommand() *cobra.Command {
 rule or the data that they refer to was mended. Rows that pass are closed; the
 others stay, with what is wrong with them now. Rows that the pipeline's filter
 now passes over are closed as well, and so are those for which a later run has
-parked a newer row of the same key: they count as skipped.`,
+parked a newer row of the same key: they count as skipped.
+
+Without ids, --run or --pipeline all open rows are replayed, pipeline by pipeline.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := flags.filter()
 			if err != nil {

@@ -177,7 +177,8 @@ type Commit struct {
 	Counts Counts
 	Parked []*Row
 	Cursor string
-	// Superseded are parked rows whose keys the batch has delivered well.
+	// Superseded are open rows whose keys the batch has delivered well, or that
+	// a replay has left behind for a newer row or the filter.
 	Superseded []int64
 	// Settled are the parked rows that the batch replayed: those now done, and
 	// those that remain, with the findings of this attempt.

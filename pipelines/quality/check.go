@@ -65,6 +65,15 @@ func (r *Rules) Start(refs References) *Check {
 	return c
 }
 
+// Spill lets the run keep the keys it has seen in scratch files, one for each
+// uniqueness, once there are millions of them. Without it all stay in memory.
+// It is called before the first batch.
+func (c *Check) Spill(scratch func() (Scratch, error)) {
+	for _, u := range c.uniques {
+		u.seen.scratch = scratch
+	}
+}
+
 // A view is what one rule sees of a batch.
 type view struct {
 	batch   *schemas.Batch
@@ -125,6 +134,11 @@ func (c *Check) Batch(ctx context.Context, b *schemas.Batch, rowNumber func(row 
 	}
 	for _, u := range c.uniques {
 		u.keep(c.rows, found.rejected, o)
+	}
+	for _, u := range c.uniques {
+		if u.seen.err != nil {
+			return nil, u.seen.err
+		}
 	}
 	return found.sorted(), nil
 }

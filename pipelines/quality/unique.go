@@ -102,7 +102,7 @@ func mix(x uint64) uint64 {
 // A uniqueCheck is one uniqueness in one run.
 type uniqueCheck struct {
 	rule *rule
-	seen keySet // of the rows of earlier batches that passed
+	seen history // of the rows of earlier batches that passed
 
 	// These are of the batch that is being checked.
 	hashes   []uint64 // by row; 0: nothing to compare
