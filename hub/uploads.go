@@ -183,13 +183,9 @@ func (h *Hub) drain(ctx context.Context) error {
 	}
 	busy := map[string]bool{} // what was accepted later must not overtake
 	for _, run := range runs {
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() == nil && !busy[run.Pipeline] {
+			busy[run.Pipeline] = h.try(ctx, &run)
 		}
-		if busy[run.Pipeline] {
-			continue
-		}
-		busy[run.Pipeline] = h.try(ctx, &run)
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func TestAnUploadedFileIsServedAndItsErrorsComeBackInItsLayout(t *testing.T) {
 			}
 			Row map[string]*string
 		}
-		Next string
+		Next string `json:"next_cursor"`
 	}
 	s.get(t, "/v1/runs/"+run.Run+"/errors?limit=1", &errs)
 	if len(errs.Items) != 1 || errs.Next == "" {
@@ -182,7 +182,7 @@ func TestAnUploadedFileIsServedAndItsErrorsComeBackInItsLayout(t *testing.T) {
 	if e := errs.Items[0]; e.Rule != "required" || e.Origin.Resource != "lieferant.csv" || e.Origin.Row != 3 || e.Origin.Column != "Name" || *e.Row["Nr"] != "0018" {
 		t.Errorf("error = %+v, want required at lieferant.csv:3:Name", e)
 	}
-	s.get(t, "/v1/runs/"+run.Run+"/errors?after="+errs.Next, &errs)
+	s.get(t, "/v1/runs/"+run.Run+"/errors?cursor="+errs.Next, &errs)
 	if len(errs.Items) != 1 || errs.Items[0].Rule != "gtin" {
 		t.Errorf("second page = %+v, want gtin", errs.Items)
 	}
@@ -297,6 +297,10 @@ func TestTheProcessDescribesAndMeasuresItself(t *testing.T) {
 	s.get(t, "/openapi.json", &doc)
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %s, want 3.1", doc.OpenAPI)
+	}
+	_, _, text := s.do(t, http.MethodGet, "/openapi.json", "", nil)
+	if !strings.Contains(string(text), `"Cells":{"additionalProperties":{"type":["string","null"]}`) {
+		t.Error("the document does not say what the cells of a row look like")
 	}
 	for _, path := range []string{
 		"/v1/products", "/v1/products/{sku}", "/v1/categories", "/v1/prices", "/v1/availability",

@@ -60,6 +60,18 @@ func Register(api huma.API, cfg Config) {
 			Content:     map[string]*huma.MediaType{xlsxType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 		}},
 	}, s.downloadErrors)
+	describeCells(api)
+}
+
+// describeCells says what the cells of a row look like in an answer: an object
+// by column, which their Go type does not show.
+func describeCells(api huma.API) {
+	if cells := api.OpenAPI().Components.Schemas.Map()["Cells"]; cells != nil {
+		*cells = huma.Schema{
+			Type: huma.TypeObject, Description: "The row as it was read, by column; null is an empty cell.",
+			AdditionalProperties: &huma.Schema{Type: huma.TypeString, Nullable: true},
+		}
+	}
 }
 
 const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -152,14 +164,14 @@ func (s *server) run(ctx context.Context, id string) (journal.Run, error) {
 type errorList struct {
 	Body struct {
 		Items []journal.Error `json:"items"`
-		Next  string          `json:"next,omitempty" doc:"Pass it as after to go on; absent at the end"`
+		Next  string          `json:"next_cursor,omitempty" doc:"Pass it as cursor to go on; absent at the end"`
 	}
 }
 
 func (s *server) listErrors(ctx context.Context, in *struct {
 	RunPath
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most rows to return; a row has an entry for each thing that is wrong with it"`
-	After string `query:"after" pattern:"^[0-9]{1,18}$" doc:"Go on behind the page that returned this as next"`
+	After string `query:"cursor" pattern:"^[0-9]{1,18}$" doc:"Go on behind the page that returned this as next_cursor"`
 },
 ) (*errorList, error) {
 	if _, err := s.run(ctx, in.ID); err != nil {
@@ -167,7 +179,7 @@ func (s *server) listErrors(ctx context.Context, in *struct {
 	}
 	after, err := strconv.ParseInt("0"+in.After, 10, 64)
 	if err != nil {
-		return nil, huma.Error400BadRequest("after is not a value that next has given")
+		return nil, huma.Error400BadRequest("cursor is not a value that next_cursor has given")
 	}
 	rows, err := s.Hub.Journal().Rows(ctx, journal.ErrorFilter{Run: in.ID, After: after, Limit: in.Limit})
 	if err != nil {
