@@ -231,8 +231,9 @@ func (a *app) errorsExportCommand() *cobra.Command {
 		Example: "  crossdock errors export --format xlsx --pipeline acme-catalog --output mend.xlsx",
 		Args:    arguments(cobra.NoArgs, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "csv" && format != "xlsx" {
-				return usagef("--format is %q, but must be csv or xlsx", format)
+			format, err := fileFormat(format, output)
+			if err != nil {
+				return err
 			}
 			filter, err := flags.filter()
 			if err != nil {
@@ -256,7 +257,7 @@ func (a *app) errorsExportCommand() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&format, "format", "csv", "csv or xlsx")
+	cmd.Flags().StringVar(&format, "format", "", "csv or xlsx; else by the name of the file, else csv")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; else the standard output")
 	return cmd
 }

@@ -309,13 +309,13 @@ func (a *app) templateCommand() *cobra.Command {
 			if err != nil {
 				return usagef("%s", err)
 			}
+			format, err := fileFormat(format, output)
+			if err != nil {
+				return err
+			}
 			write := e.TemplateCSV
-			switch format {
-			case "csv":
-			case "xlsx":
+			if format == "xlsx" {
 				write = e.TemplateXLSX
-			default:
-				return usagef("--format is %q, but must be csv or xlsx", format)
 			}
 			to := func(w io.Writer) error { return write(w, strings.Split(languages, ",")) }
 			if output == "" {
@@ -324,7 +324,7 @@ func (a *app) templateCommand() *cobra.Command {
 			return writeFile(output, to)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "csv", "csv or xlsx")
+	cmd.Flags().StringVar(&format, "format", "", "csv or xlsx; else by the name of the file, else csv")
 	cmd.Flags().StringVar(&languages, "languages", "en", "languages of localised fields, separated by commas")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write; else the standard output")
 	return cmd

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -60,3 +62,22 @@ func seconds(s float64) string {
 }
 
 func quote(s string) string { return schemas.QuoteShort(s) }
+
+// fileFormat returns csv or xlsx: the one asked for, else that of the file's
+// name. One that contradicts the name would make a file that nothing opens.
+func fileFormat(format, output string) (string, error) {
+	byName := ""
+	switch strings.ToLower(filepath.Ext(output)) {
+	case ".csv":
+		byName = "csv"
+	case ".xlsx":
+		byName = "xlsx"
+	}
+	switch {
+	case format != "" && format != "csv" && format != "xlsx":
+		return "", usagef("--format is %q, but must be csv or xlsx", format)
+	case format != "" && byName != "" && format != byName:
+		return "", usagef("--format is %s, but %s is the name of another kind of file", format, output)
+	}
+	return cmp.Or(format, byName, "csv"), nil
+}
