@@ -338,11 +338,11 @@ func newExportStyles(book *excelize.File) (exportStyles, error) {
 		id    *int
 		style excelize.Style
 	}{
-		{&s.head, excelize.Style{NumFmt: textFormat, Font: &excelize.Font{Bold: true}, Fill: fill("D9E1F2")}},
+		{&s.head, excelize.Style{NumFmt: textFormat, Font: font(&excelize.Font{Bold: true}), Fill: fill("D9E1F2")}},
 		{&s.text, excelize.Style{NumFmt: textFormat}},
-		{&s.wrong, excelize.Style{NumFmt: textFormat, Font: &excelize.Font{Color: "9C0006"}, Fill: fill("FFC7CE")}},
-		{&s.warned, excelize.Style{NumFmt: textFormat, Font: &excelize.Font{Color: "7F6000"}, Fill: fill("FFEB9C")}},
-		{&s.note, excelize.Style{NumFmt: textFormat, Font: &excelize.Font{Color: "9C0006"}}},
+		{&s.wrong, excelize.Style{NumFmt: textFormat, Font: font(&excelize.Font{Color: "9C0006"}), Fill: fill("FFC7CE")}},
+		{&s.warned, excelize.Style{NumFmt: textFormat, Font: font(&excelize.Font{Color: "7F6000"}), Fill: fill("FFEB9C")}},
+		{&s.note, excelize.Style{NumFmt: textFormat, Font: font(&excelize.Font{Color: "9C0006"})}},
 	} {
 		id, err := book.NewStyle(&style.style)
 		if err != nil {
@@ -351,6 +351,13 @@ func newExportStyles(book *excelize.File) (exportStyles, error) {
 		*style.id = id
 	}
 	return s, nil
+}
+
+// font gives a font the family and size of the cells without a style, which
+// it would lose otherwise.
+func font(f *excelize.Font) *excelize.Font {
+	f.Family, f.Size = "Calibri", 11
+	return f
 }
 
 func fill(colour string) excelize.Fill {

@@ -162,7 +162,7 @@ func (b *workbook) headerStyle(f *Field) int {
 		fill = "FFD966" // amber
 	}
 	return b.style(&excelize.Style{
-		Font: &excelize.Font{Bold: true},
+		Font: &excelize.Font{Bold: true, Family: "Calibri", Size: 11},
 		Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{fill}},
 		// The header is text, whatever its column holds.
 		NumFmt: textFormat,
@@ -227,7 +227,7 @@ func (b *workbook) addChoice(sheet, column string, f *Field) {
 
 // fillNotes writes the sheet that documents the columns.
 func (b *workbook) fillNotes(e *Entity, columns []Column) {
-	bold := b.style(&excelize.Style{Font: &excelize.Font{Bold: true}})
+	bold := b.style(&excelize.Style{Font: &excelize.Font{Bold: true, Family: "Calibri", Size: 11}})
 	plain := b.style(&excelize.Style{Alignment: &excelize.Alignment{WrapText: true, Vertical: "top"}, NumFmt: textFormat})
 	rows := [][]string{
 		{e.Doc},
