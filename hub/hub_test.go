@@ -454,6 +454,24 @@ func TestADryRunKnowsWhatTheDryRunBeforeItWouldHaveWritten(t *testing.T) {
 	}
 }
 
+func TestAPipelineThatMovesIsNoted(t *testing.T) {
+	b := newBench(t, products(1)...)
+	if s, err := b.Run(t.Context(), b.write(t, pipelineText), hub.Options{}); err != nil || len(s.Notices) != 0 {
+		t.Fatalf("first run = %+v, %v; want no notice", s, err)
+	}
+	copied := filepath.Join(t.TempDir(), "trial.yaml")
+	if err := os.WriteFile(copied, []byte(pipelineText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.Load(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := b.Run(t.Context(), p, hub.Options{}); err != nil || len(s.Notices) != 1 || !strings.Contains(s.Notices[0], "acme.yaml") {
+		t.Errorf("run of a copy = %+v, %v; want a notice with both files", s, err)
+	}
+}
+
 func TestAPipelineRunsOnceAtATime(t *testing.T) {
 	b := newBench(t, products(1)...)
 	b.memory.gate = make(chan struct{})

@@ -75,6 +75,7 @@ type Summary struct {
 	// Examples are the first rows that a dry run, or one that stop_above has
 	// stopped, would have rejected: they are not in the error queue.
 	Examples []journal.Error `json:"examples,omitempty"`
+	Notices  []string        `json:"notices,omitempty"` // what a person should know besides
 }
 
 // An execution is one run on its way.
@@ -94,6 +95,7 @@ type execution struct {
 	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
 	superseded int64
 	examples   []journal.Error
+	notices    []string
 	open       map[string][]int64 // rows that earlier runs have parked, by key
 	resources  []string           // read to their end
 	files      []*os.File         // scratch
@@ -181,7 +183,7 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 func (x *execution) summary(err error, took time.Duration) Summary {
 	s := Summary{
 		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts,
-		DryRun: x.options.DryRun, Examples: x.examples, Seconds: took.Seconds(), Status: journal.Succeeded,
+		DryRun: x.options.DryRun, Examples: x.examples, Notices: x.notices, Seconds: took.Seconds(), Status: journal.Succeeded,
 	}
 	if s.Seconds > 0 {
 		s.RowsPerSecond = float64(s.Read) / s.Seconds
@@ -212,6 +214,16 @@ func (x *execution) register(ctx context.Context) error {
 	file, err := filepath.Abs(x.pipeline.File)
 	if err != nil {
 		return err
+	}
+	known, err := x.hub.journal.PipelineFiles(ctx)
+	if err != nil {
+		return err
+	}
+	if before := known[x.pipeline.Name]; before != "" && before != file {
+		if _, err := os.Stat(before); err == nil {
+			x.notices = append(x.notices, fmt.Sprintf("the pipeline %s was run from %s before: uploads and replays use %s from now on",
+				x.pipeline.Name, before, file))
+		}
 	}
 	if err := x.hub.journal.Register(ctx, x.pipeline.Name, file); err != nil {
 		return err

@@ -150,6 +150,9 @@ func (a *app) printSummary(s hub.Summary) {
 		}
 		fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
 	}
+	for _, notice := range s.Notices {
+		fmt.Fprintf(a.stdout, "  note: %s\n", notice)
+	}
 	for _, e := range s.Examples {
 		fmt.Fprintf(a.stdout, "  would be rejected: %s\n", errorLine(e))
 	}
