@@ -31,7 +31,7 @@ func facets() part {
 
 func search() part {
 	return part{
-		name: "search", rows: 500,
+		name: "search", rows: 4000,
 		remove: `DELETE FROM product_search WHERE rowid BETWEEN ? AND ?`,
 		add: `INSERT INTO product_search (rowid, sku, gtin, mpn, name, description, brand)
 			SELECT id, sku, gtin, mpn, (SELECT group_concat(value, ' ') FROM json_each(name)),
