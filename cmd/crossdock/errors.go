@@ -171,6 +171,18 @@ func findingID(text string) (int64, error) {
 	return id, nil
 }
 
+// findingIDs reads all ids before anything is done with the first.
+func findingIDs(args []string) ([]int64, error) {
+	ids := make([]int64, len(args))
+	for i, arg := range args {
+		var err error
+		if ids[i], err = findingID(arg); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
 func (a *app) errorsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show one rejected row with all its cells",
@@ -311,12 +323,8 @@ Without ids, --run or --pipeline all open rows are replayed, pipeline by pipelin
 			if err != nil {
 				return err
 			}
-			for _, arg := range args {
-				id, err := findingID(arg)
-				if err != nil {
-					return err
-				}
-				filter.IDs = append(filter.IDs, id)
+			if filter.IDs, err = findingIDs(args); err != nil {
+				return err
 			}
 			if len(filter.IDs) > 0 && (flags.run != "" || flags.pipeline != "") {
 				return usagef("give ids, or --run or --pipeline, not both")
@@ -357,12 +365,12 @@ func (a *app) errorsDiscardCommand() *cobra.Command {
 		Use: "discard ID...", Short: "Give rejected rows up",
 		Args: arguments(cobra.MinimumNArgs(1), "ids of errors"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := findingIDs(args)
+			if err != nil {
+				return err
+			}
 			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				for _, arg := range args {
-					id, err := findingID(arg)
-					if err != nil {
-						return err
-					}
+				for _, id := range ids {
 					row, err := h.Journal().Discard(ctx, id)
 					if err != nil {
 						return err

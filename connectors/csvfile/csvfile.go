@@ -30,7 +30,7 @@ type Config struct {
 	Path string `json:"path" doc:"File, or pattern that names several files with the same header. Files packed with gzip are unpacked." example:"inbox/acme-*.csv" required:"true"`
 
 	Delimiter string   `json:"delimiter" doc:"Text between two cells: auto, tab, comma, semicolon, pipe, space, or the characters themselves." default:"auto" example:";"`
-	RecordEnd string   `json:"record_end" doc:"Text that ends a row, where it is not the end of the line." default:"newline" example:"&|"`
+	RecordEnd string   `json:"record_end" doc:"Text that ends a row, where it is not the end of the line; it goes with a delimiter that is named." default:"newline" example:"&|"`
 	Quote     string   `json:"quote" doc:"Character around cells that contain the delimiter or line breaks, doubled within them, or none." default:"\"" example:"none"`
 	Encoding  string   `json:"encoding" doc:"Encoding of the text: auto, utf-8, utf-16le, utf-16be, windows-1252, iso-8859-15 or another one by name. A byte order mark in the file comes first." default:"auto" example:"windows-1252"`
 	Header    string   `json:"header" doc:"Where the header is: auto (the first row, unless columns are named), none, or the number of its line." default:"auto" example:"3"`
