@@ -48,7 +48,7 @@ $(TOOLS)/deadcode:
 FUZZTIME ?= 20s
 fuzz:
 	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' . | xargs -n1 dirname | sort -u); do \
-		for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z0-9]+' $$package | cut -d' ' -f2 | sort -u); do \
+		for target in $$(grep -hoE 'func Fuzz[A-Za-z0-9]+' $$package/*_test.go | cut -d' ' -f2 | sort -u); do \
 			echo "$$package $$target"; \
 			$(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
