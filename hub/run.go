@@ -431,6 +431,10 @@ func (x *execution) exemplify(rows []*journal.Row) {
 	}
 }
 
+// maxPlanned bounds the keys of an entity that dry runs keep for those behind
+// them. What refers to a key beyond is reported, though a run would find it.
+const maxPlanned = 1_000_000
+
 // plan keeps the keys that a dry run would have written.
 func (x *execution) plan(b *schemas.Batch) {
 	if x.options.Planned == nil {
@@ -443,7 +447,7 @@ func (x *execution) plan(b *schemas.Batch) {
 	}
 	b.Each(func(row int) bool {
 		keys[b.KeyText(row)] = true
-		return true
+		return len(keys) < maxPlanned
 	})
 }
 

@@ -98,6 +98,25 @@ func TestParseReadsEveryKey(t *testing.T) {
 	}
 }
 
+func TestTheExampleOfTheManualIsAPipeline(t *testing.T) {
+	text, err := os.ReadFile("../docs/pipelines.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```yaml\n")
+	block, _, closed := strings.Cut(block, "```\n")
+	if !found || !closed {
+		t.Fatal("docs/pipelines.md has no example")
+	}
+	p, err := pipelines.Parse("docs/pipelines.md", []byte(block), schemas.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Lookups) != 1 || p.StopAbove != 0.2 {
+		t.Errorf("pipeline = %+v, want a lookup and stop_above", p)
+	}
+}
+
 // batch makes a batch as a CSV reader would, its first row in line 2.
 func batch(header string, lines ...string) *connectors.Batch {
 	b := connectors.NewTextBuilder(strings.Split(header, ";"))

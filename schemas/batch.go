@@ -145,18 +145,18 @@ func (b *Batch) hashColumn(c int) {
 			continue
 		}
 		if rows.IsNull(row) {
-			b.hashes[row] += mix(seed)
+			b.hashes[row] += Mix(seed)
 			continue
 		}
 		switch a := rows.(type) {
 		case *array.String:
 			b.hashes[row] += xxh3.HashStringSeed(a.Value(row), seed)
 		case *array.Decimal64:
-			b.hashes[row] += mix(seed ^ mix(uint64(a.Value(row))))
+			b.hashes[row] += Mix(seed ^ Mix(uint64(a.Value(row))))
 		case *array.Int64:
-			b.hashes[row] += mix(seed ^ mix(uint64(a.Value(row))))
+			b.hashes[row] += Mix(seed ^ Mix(uint64(a.Value(row))))
 		case *array.Timestamp:
-			b.hashes[row] += mix(seed ^ mix(uint64(a.Value(row))))
+			b.hashes[row] += Mix(seed ^ Mix(uint64(a.Value(row))))
 		default:
 			text, _ := CellText(rows, row)
 			b.hashes[row] += xxh3.HashStringSeed(text, seed)
@@ -164,8 +164,8 @@ func (b *Batch) hashColumn(c int) {
 	}
 }
 
-// mix spreads the bits of x over the whole word (the finaliser of SplitMix64).
-func mix(x uint64) uint64 {
+// Mix spreads the bits of x over the whole word (the finaliser of SplitMix64).
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

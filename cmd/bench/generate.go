@@ -36,6 +36,9 @@ func filesIn(dir string, products, sheetRows int) generated {
 // is there from an earlier run.
 func generate(dir string, products, sheetRows int) (generated, error) {
 	files := filesIn(dir, products, sheetRows)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return files, err
+	}
 	if _, err := os.Stat(files.csv); err != nil {
 		if err := writeCSV(files.csv, productColumns(), products, productRow); err != nil {
 			return files, err

@@ -46,7 +46,7 @@ func TestOneRowInAHundredIsSpoiltInEightWays(t *testing.T) {
 }
 
 func TestTheFloorsCountEveryRow(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "new") // which it makes
 	files, err := generate(dir, 500, 10)
 	if err != nil {
 		t.Fatal(err)

@@ -62,9 +62,6 @@ func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds 
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return err
-	}
 	files, err := generateApart(ctx, dir, products, sheetRows)
 	if err != nil {
 		return err

@@ -89,7 +89,10 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 		return err
 	}
 	var total journal.Counts
-	planned := hub.Planned{}
+	var planned hub.Planned
+	if dryRun && len(list) > 1 {
+		planned = hub.Planned{}
+	}
 	for i, p := range list {
 		bar := a.newProgress(p.Name)
 		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Planned: planned, Progress: bar.update})

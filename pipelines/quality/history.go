@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"crossdock/schemas"
 )
 
 // Scratch is a file to which keys are moved when there are many. It is written
@@ -165,7 +167,7 @@ const (
 func newFilter(keys int) filter { return make(filter, keys*filterBits/64+1) }
 
 func (f filter) add(hash uint64) {
-	step := mix(hash) | 1
+	step := schemas.Mix(hash) | 1
 	for range filterProbes {
 		bit := hash % uint64(len(f)*64)
 		f[bit/64] |= 1 << (bit % 64)
@@ -174,7 +176,7 @@ func (f filter) add(hash uint64) {
 }
 
 func (f filter) mayHold(hash uint64) bool {
-	step := mix(hash) | 1
+	step := schemas.Mix(hash) | 1
 	for range filterProbes {
 		bit := hash % uint64(len(f)*64)
 		if f[bit/64]&(1<<(bit%64)) == 0 {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"crossdock/schemas"
 )
 
 // scratchIn returns what makes scratch files, which end with the test.
@@ -28,7 +30,7 @@ func TestAHistoryOnDiskAnswersAsAMap(t *testing.T) {
 		want := map[uint64]rowPlace{}
 		keys := rapid.SliceOfN(rapid.Uint64Range(1, 1<<20), 0, 3_000).Draw(rt, "keys")
 		for i, key := range keys {
-			hash := mix(key)
+			hash := schemas.Mix(key)
 			at, found := h.find(hash)
 			if place, known := want[hash]; found != known || at != place {
 				rt.Fatalf("find(%x) = %v, %t; want %v, %t", hash, at, found, place, known)
@@ -53,11 +55,11 @@ func TestTheFilterSparesNearlyAllLooks(t *testing.T) {
 	const n = 100_000
 	f := newFilter(n)
 	for i := range uint64(n) {
-		f.add(mix(i))
+		f.add(schemas.Mix(i))
 	}
 	wrong := 0
 	for i := uint64(n); i < 2*n; i++ {
-		if f.mayHold(mix(i)) {
+		if f.mayHold(schemas.Mix(i)) {
 			wrong++
 		}
 	}

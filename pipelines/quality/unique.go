@@ -89,15 +89,7 @@ func defaultHash(f *schemas.Field) uint64 {
 // hashText and hashInt return hashes that are not 0, which stands for none.
 func hashText(text string) uint64 { return max(xxh3.HashString(text), 1) }
 
-func hashInt(value int64) uint64 { return max(mix(uint64(value)), 1) }
-
-// mix spreads the bits of x over the whole word (the finaliser of SplitMix64).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+func hashInt(value int64) uint64 { return max(schemas.Mix(uint64(value)), 1) }
 
 // A uniqueCheck is one uniqueness in one run.
 type uniqueCheck struct {
@@ -157,7 +149,7 @@ func hashColumn(hashes []uint64, column arrow.Array, rows []int32, null uint64, 
 		case first || hash == 0:
 			hashes[row] = hash
 		case hashes[row] != 0:
-			hashes[row] = max(mix(mix(hashes[row])+hash), 1) // the first mix makes the order count
+			hashes[row] = max(schemas.Mix(schemas.Mix(hashes[row])+hash), 1) // the first mix makes the order count
 		}
 	}
 }
