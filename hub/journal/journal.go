@@ -32,6 +32,12 @@ func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, e
 	if err != nil {
 		return nil, err
 	}
+	// The rows of a large error queue pass by once; there is no use in keeping
+	// as much of them in memory as a service keeps of its tables.
+	err = db.Bulk(ctx, func(c *store.Conn) error { return c.Run(`PRAGMA cache_size = -8192`) })
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return &Journal{db: db, clock: clock}, nil
 }
 
@@ -221,8 +227,10 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			return err
 		}
 		close := func(condition string, args ...any) error {
+			// Not "or abort", for which SQLite would keep every page that the
+			// statement changes in memory a second time, to take it back alone.
 			result, err := tx.ExecContext(ctx, `
-				UPDATE parked_row SET status = 'superseded'
+				UPDATE OR ROLLBACK parked_row SET status = 'superseded'
 				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND run <> ?1 AND `+condition, append([]any{id}, args...)...)
 			if err != nil {
 				return err
@@ -234,7 +242,7 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 		if err := close(`status = 'open' AND key <> '' AND key IN (SELECT key FROM parked_row WHERE run = ?1 AND status = 'open')`); err != nil {
 			return err
 		}
-		if err := close(`status = 'open' AND key = '' AND cells IN (SELECT cells FROM parked_row WHERE run = ?1 AND status = 'open')`); err != nil {
+		if err := close(`status = 'open' AND key = '' AND cells IN (SELECT cells FROM parked_row WHERE run = ?1 AND status = 'open' AND key = '')`); err != nil {
 			return err
 		}
 		for _, resource := range resources {
@@ -262,14 +270,15 @@ func supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
 }
 
 // OpenKeys returns, by key, the open rows that earlier runs of the pipeline
-// have parked: at most limit of them, the newest.
+// have parked: at most limit of them.
 func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map[string][]int64, error) {
 	type parked struct {
 		key string
 		id  int64
 	}
 	rows, err := store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (p parked, err error) { return p, rows.Scan(&p.key, &p.id) }, `
-		SELECT key, id FROM parked_row WHERE pipeline = ? AND status = 'open' AND key <> '' ORDER BY id DESC LIMIT ?`, pipeline, limit)
+		SELECT key, id FROM parked_row INDEXED BY parked_row_by_key
+		WHERE pipeline = ? AND status = 'open' AND key > '' LIMIT ?`, pipeline, limit)
 	keys := make(map[string][]int64, len(rows))
 	for _, p := range rows {
 		keys[p.key] = append(keys[p.key], p.id)

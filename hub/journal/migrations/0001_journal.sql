@@ -54,6 +54,8 @@ CREATE TABLE parked_row (
   last_seen  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX parked_row_by_pipeline ON parked_row (pipeline, status, id);
+-- Holds all that is asked of keys, so that rows with their cells are not read for it.
+CREATE INDEX parked_row_by_key ON parked_row (pipeline, status, key, run);
 CREATE INDEX parked_row_by_run ON parked_row (run, id);
 
 -- One thing that is wrong with a parked row.
