@@ -86,6 +86,8 @@ type execution struct {
 	stream   connectors.Stream
 	process  func() (*pipelines.Processor, error) // a fresh one: it keeps the keys seen
 
+	ahead *pipelines.Survey // what a pass over the source has found, for rules that need it
+
 	seq        int64
 	counts     journal.Counts
 	surveyed   int64            // rows of the source, where all were checked before the first was written
@@ -262,6 +264,9 @@ func (x *execution) prepare(ctx context.Context) error {
 		processor, err := p.Start(x.stream.Columns, tables, references{h, x.options.Planned})
 		if err == nil {
 			processor.Spill(x.scratch)
+			if x.ahead != nil {
+				processor.Know(x.ahead)
+			}
 		}
 		return processor, err
 	}
@@ -288,6 +293,9 @@ func (x *execution) close() {
 // rejected rows shall stop the run, the whole source is checked before the
 // service is touched, if it can be read twice.
 func (x *execution) deliver(ctx context.Context) error {
+	if err := x.lookAhead(ctx); err != nil {
+		return err
+	}
 	if x.pipeline.StopAbove < 1 && x.stream.Rereadable {
 		ahead, err := x.survey(ctx)
 		if err != nil {

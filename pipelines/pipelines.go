@@ -70,6 +70,9 @@ func (l *Lookup) NewTable() *Table { return mapping.NewTable(l.Name, l.Keys, l.D
 // References answer rules about rows that the services hold.
 type References = quality.References
 
+// A Survey is what a pass over all rows of a source has found.
+type Survey = quality.Survey
+
 // Scratch is a file to which the keys of a run are moved when there are many.
 type Scratch = quality.Scratch
 

@@ -64,6 +64,12 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 // there are millions of them. It is called before the first batch.
 func (x *Processor) Spill(scratch func() (Scratch, error)) { x.check.Spill(scratch) }
 
+// Survey returns what the batches processed so far tell about the whole.
+func (x *Processor) Survey() *Survey { return x.check.Survey() }
+
+// Know gives the processor what a pass over the same rows has found.
+func (x *Processor) Know(s *Survey) { x.check.Know(s) }
+
 // Process maps and checks one batch.
 func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, error) {
 	rows, findings, skipped, err := x.program.Map(b)
@@ -147,6 +153,6 @@ func (x *Processor) checkUntyped(ctx context.Context, rows *schemas.Batch, findi
 	found, err := x.rules.Start(x.refs).Batch(ctx, &bad, number)
 	return slices.DeleteFunc(found, func(f schemas.Rejection) bool {
 		base, _, _ := strings.Cut(f.Field, ".")
-		return f.Rule == "unique" || untyped[place{f.Row, f.Field}] || untyped[place{f.Row, base}] || f.Severity == schemas.Warn
+		return quality.AcrossRows(f.Rule) || untyped[place{f.Row, f.Field}] || untyped[place{f.Row, base}] || f.Severity == schemas.Warn
 	}), err
 }

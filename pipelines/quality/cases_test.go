@@ -76,6 +76,15 @@ func (c *ruleCase) run(t *testing.T) []string {
 		refs = &target{keys: c.Target, holders: c.Holders}
 	}
 	check := rules.Start(refs)
+	if rules.LooksAhead() {
+		ahead := rules.Start(refs)
+		for _, rows := range batches {
+			if _, err := ahead.Batch(t.Context(), batch(t, e, mapped, rows), rowNumber); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check.Know(ahead.Survey())
+	}
 	var got []string
 	first := int64(2) // behind the header
 	for _, rows := range batches {

@@ -29,6 +29,8 @@ type Check struct {
 	judges     []judge // by rule, nil for those below
 	uniques    []*uniqueCheck
 	references []*referenceCheck
+	groups     []*groupCheck
+	has        []*hasCheck
 	files      []string
 
 	// rows is reused from batch to batch.
@@ -58,6 +60,10 @@ func (r *Rules) Start(refs References) *Check {
 			c.uniques = append(c.uniques, &uniqueCheck{rule: one})
 		case one.reference != nil:
 			c.references = append(c.references, &referenceCheck{rule: one})
+		case one.group != nil:
+			c.groups = append(c.groups, &groupCheck{rule: one})
+		case one.has != nil:
+			c.has = append(c.has, &hasCheck{rule: one})
 		default:
 			c.judges[i] = one.start()
 		}
@@ -71,6 +77,12 @@ func (r *Rules) Start(refs References) *Check {
 func (c *Check) Spill(scratch func() (Scratch, error)) {
 	for _, u := range c.uniques {
 		u.seen.scratch = scratch
+	}
+	for _, g := range c.groups {
+		g.seen.scratch = scratch
+	}
+	for _, h := range c.has {
+		h.seen.scratch = scratch
 	}
 }
 
@@ -122,23 +134,12 @@ func (c *Check) Batch(ctx context.Context, b *schemas.Batch, rowNumber func(row 
 			}
 		}
 	}
-	for _, u := range c.uniques {
-		if err := u.look(ctx, c.refs, see(u.rule)); err != nil {
-			return nil, err
-		}
+	if err := c.lookAcross(ctx, see); err != nil {
+		return nil, err
 	}
 	c.settle(found)
-	o := origin{rowNumber, c.files}
-	for _, u := range c.uniques {
-		u.report(found, b, o)
-	}
-	for _, u := range c.uniques {
-		u.keep(c.rows, found.rejected, o)
-	}
-	for _, u := range c.uniques {
-		if u.seen.err != nil {
-			return nil, u.seen.err
-		}
+	if err := c.keepAcross(found, see, origin{rowNumber, c.files}); err != nil {
+		return nil, err
 	}
 	return found.sorted(), nil
 }
@@ -199,6 +200,9 @@ func (c *Check) settle(found *findings) {
 		for _, u := range c.uniques {
 			u.begin()
 		}
+		for _, g := range c.groups {
+			g.begin()
+		}
 		for _, row := range c.rows {
 			if !found.rejected[row] {
 				c.decide(row)
@@ -214,17 +218,27 @@ func (c *Check) settle(found *findings) {
 	}
 }
 
-// decide lets a row take its keys, unless one of them is taken already.
+// decide lets a row take its keys and its place in its groups, unless one of
+// them is taken already.
 func (c *Check) decide(row int32) {
 	blocked := false
 	for _, u := range c.uniques {
 		blocked = u.taken(row) || blocked
 	}
 	if blocked {
+		return // a duplicate is no tier and no period besides
+	}
+	for _, g := range c.groups {
+		blocked = g.taken(row) || blocked
+	}
+	if blocked {
 		return
 	}
 	for _, u := range c.uniques {
 		u.take(row)
+	}
+	for _, g := range c.groups {
+		g.take(row)
 	}
 }
 

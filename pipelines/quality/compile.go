@@ -55,7 +55,7 @@ func (c *compiler) add(s *spec, values any) {
 		if len(c.errs) > before {
 			return // further columns would only repeat it
 		}
-		if r.start != nil || r.unique != nil || r.reference != nil {
+		if r.judges() {
 			c.rules.rules = append(c.rules.rules, r)
 		}
 	}

@@ -85,39 +85,21 @@ func (h *history) spill() (err error) {
 	}
 	run := sortedRun{offset: h.end, filter: newFilter(h.count)}
 	out := bufio.NewWriterSize(h.file, 1<<20)
-	type entry struct {
-		hash uint64
-		at   rowPlace
-	}
-	var entries []entry
 	record := make([]byte, recordBytes)
-	for i := range h.memory.shards { // in the order of the first bits
-		s := &h.memory.shards[i]
-		entries = entries[:0]
-		for slot, hash := range s.hashes {
-			if hash == 0 {
-				continue
-			}
-			at := rowPlace{row: s.rows[slot]}
-			if s.files != nil {
-				at.file = s.files[slot]
-			}
-			entries = append(entries, entry{hash, at})
+	err = h.memory.sorted(func(hash uint64, at rowPlace) error {
+		if run.count%blockRecords == 0 {
+			run.first = append(run.first, hash)
 		}
-		slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.hash, b.hash) })
-		for _, e := range entries {
-			if run.count%blockRecords == 0 {
-				run.first = append(run.first, e.hash)
-			}
-			run.count++
-			run.filter.add(e.hash)
-			binary.LittleEndian.PutUint64(record, e.hash)
-			binary.LittleEndian.PutUint32(record[8:], e.at.row)
-			record[12] = e.at.file
-			if _, err := out.Write(record); err != nil {
-				return err
-			}
-		}
+		run.count++
+		run.filter.add(hash)
+		binary.LittleEndian.PutUint64(record, hash)
+		binary.LittleEndian.PutUint32(record[8:], at.row)
+		record[12] = at.file
+		_, err := out.Write(record)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := out.Flush(); err != nil {
 		return err

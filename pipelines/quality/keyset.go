@@ -1,6 +1,10 @@
 package quality
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
 
 const (
 	shardBits = 6
@@ -53,6 +57,44 @@ func (s *keySet) reset() {
 		clear(s.shards[i].hashes)
 		s.shards[i].count = 0
 	}
+}
+
+// len returns how many keys the set holds.
+func (s *keySet) len() (n int) {
+	for i := range s.shards {
+		n += s.shards[i].count
+	}
+	return n
+}
+
+// sorted calls fn with every key, in the order of the hashes.
+func (s *keySet) sorted(fn func(hash uint64, at rowPlace) error) error {
+	type entry struct {
+		hash uint64
+		at   rowPlace
+	}
+	var entries []entry
+	for i := range s.shards { // in the order of the first bits
+		shard := &s.shards[i]
+		entries = entries[:0]
+		for slot, hash := range shard.hashes {
+			if hash == 0 {
+				continue
+			}
+			at := rowPlace{row: shard.rows[slot]}
+			if shard.files != nil {
+				at.file = shard.files[slot]
+			}
+			entries = append(entries, entry{hash, at})
+		}
+		slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.hash, b.hash) })
+		for _, e := range entries {
+			if err := fn(e.hash, e.at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // slot returns where to look first. The product maps the bits behind those of

@@ -31,6 +31,11 @@ func Kinds() []Kind {
 	return list
 }
 
+// AcrossRows reports whether the rule of that name compares rows of a run.
+func AcrossRows(name string) bool {
+	return slices.Contains([]string{"unique", "monotonic", "tiers", "group_has", "first_tier", "no_overlap"}, name)
+}
+
 // A kind knows how to make rules of its sort.
 type kind struct {
 	Kind
@@ -105,12 +110,59 @@ func kinds() []*kind {
 		},
 		{
 			Kind: Kind{
+				Name: "monotonic", Doc: "in every group the value does not rise, or fall, while another rises",
+				Example: "{ monotonic: amount, by: min_quantity, per: price_unit, order: falling, group: [sku, list] }",
+				Parameters: []Parameter{
+					{Name: "by", Doc: "the field that rises", Required: true},
+					{Name: "order", Doc: "falling: the value must not rise; rising: it must not fall", Required: true},
+					{Name: "per", Doc: "the field with the number that the value is for"},
+					groupParameter(),
+				},
+			},
+			fits: isOrdered, needs: "a number, a date or a time", reach: allTogether, build: buildMonotonic,
+		},
+		{
+			Kind: Kind{
+				Name: "tiers", Doc: "the unit price does not rise with min_quantity", Example: "tiers: amount",
+				Parameters: []Parameter{groupParameter()},
+			},
+			fits: isDecimal, needs: "an amount", reach: allTogether, build: buildTiers,
+		},
+		{
+			Kind: Kind{
+				Name: "group_has", Doc: "in every group of the source some row has the value",
+				Example:    "{ group_has: brand, value: ACME, group: category }",
+				Parameters: []Parameter{{Name: "value", Doc: "the value that a row of every group has", Required: true}, groupParameter()},
+			},
+			fits: func(t schemas.Type) bool { return isText(t) || isOrdered(t) }, needs: "text, a number, a date or a time",
+			reach: allTogether, build: buildGroupHas,
+		},
+		{
+			Kind: Kind{
+				Name: "first_tier", Doc: "every price has a tier for the quantity 1", Example: "first_tier: min_quantity",
+				Parameters: []Parameter{groupParameter()},
+			},
+			fits: isDecimal, needs: "a quantity", reach: allTogether, build: buildFirstTier,
+		},
+		{
+			Kind: Kind{
+				Name: "no_overlap", Doc: "no two stretches from the first field to the second overlap in a group",
+				Example: "{ no_overlap: [valid_from, valid_to], group: [sku, list] }", Parameters: []Parameter{groupParameter()},
+			},
+			fits: isOrdered, needs: "a number, a date or a time", reach: allTogether, build: buildNoOverlap,
+		},
+		{
+			Kind: Kind{
 				Name: "expression", Doc: "the expression is true", Example: "{ expression: 'min_order_quantity % pack_size == 0', severity: warn }",
 				Parameters: []Parameter{{Name: "field", Doc: "the field to blame"}},
 			},
 			reach: noField, build: buildExpression,
 		},
 	}
+}
+
+func groupParameter() Parameter {
+	return Parameter{Name: "group", Doc: "the fields in which rows are the same that are compared; else the rest of the key"}
 }
 
 func textKind(name, doc, example string, build func(*compiler, *spec, *rule), parameters ...Parameter) *kind {

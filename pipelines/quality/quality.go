@@ -46,6 +46,13 @@ type rule struct {
 	start     func() judge // makes the state of one run
 	unique    *uniqueRule
 	reference *referenceRule
+	group     *groupRule
+	has       *hasRule
+}
+
+// judges reports whether the rule has come to say how it judges.
+func (r *rule) judges() bool {
+	return r.start != nil || r.unique != nil || r.reference != nil || r.group != nil || r.has != nil
 }
 
 // A Description says what a rule is, for help and preview.
