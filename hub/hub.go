@@ -36,6 +36,10 @@ type Target interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	// Plan says what Apply would do, and writes nothing.
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	// Rows calls fn with the rows of an entity as batches, all of one moment and
+	// in the order of their keys, and returns the sequence to ask after for what
+	// changes later. A batch is fn's until it returns.
+	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (next int64, err error)
 	pipelines.References
 }
 

@@ -177,6 +177,10 @@ func (s *shelf) plan(b *schemas.Batch, write func(string, uint64)) (o schemas.Ou
 	return o
 }
 
+func (s *shelf) Rows(context.Context, schemas.RowsRequest, func(*schemas.Batch) error) (int64, error) {
+	return 0, errors.New("a shelf is not read")
+}
+
 func (s *shelf) Known(_ context.Context, _ string, keys []string) ([]bool, error) {
 	return make([]bool, len(keys)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 	"crossdock/commerce"
 	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/web"
+	"crossdock/schemas"
 )
 
 // A catalogue is what callers of the service use, near or far.
@@ -93,5 +95,74 @@ func TestServiceAndClientDoTheSame(t *testing.T) {
 		}
 		_, err = s.Categories(t.Context(), CategoryQuery{Parent: "x"})
 		wantError(t, err, commerce.Invalid, "query.parent: there is no category x")
+	})
+}
+
+func TestRowsAreReadAsTheyAre(t *testing.T) {
+	contract(t, func(t *testing.T, s catalogue) {
+		servicetest.Deliver(t, s,
+			servicetest.Case{
+				Entity: "product", Want: "3/0", Lines: []string{
+					"sku|name.en|name.de|attributes.colour|attributes.supplier|weight|images",
+					"B|Bolt|Bolzen|" + absent + "|acme|0.000001|[\"a.png\"]", "A/1|Anchor|" + null + "|" + null + "|" + null + "|" + null + "|" + null,
+					"C|Clamp|" + null + "|red|acme|12|" + null,
+				},
+			},
+			servicetest.Case{Entity: "product", Want: "2/0", Lines: []string{"sku|brand|deleted", "B|" + absent + "|true", "C|Acme|false"}},
+			servicetest.Case{Entity: "product", Want: "1/0", Lines: []string{"sku|name.en", "B|Bolt"}},
+			servicetest.Case{Entity: "product", Want: "1/0", Lines: []string{"sku|deleted", "A/1|true"}},
+		)
+		for _, tt := range []struct {
+			name    string
+			request schemas.RowsRequest
+			want    []string
+		}{
+			{"all of some fields", schemas.RowsRequest{Columns: []string{"name", "attributes.colour", "status", "weight"}}, []string{
+				"sku|name.en|weight|attributes.colour|status", "B|Bolt|" + null + "|" + null + "|active", "C|Clamp|12|red|active",
+			}},
+			{"in a scope", schemas.RowsRequest{Columns: []string{}, Where: map[string]string{"attributes.supplier": "acme", "status": "active", "weight": "12.0"}}, []string{"sku", "C"}},
+			{"in an empty scope", schemas.RowsRequest{Where: map[string]string{"brand": "Zeta"}}, nil},
+			{"after the creation", schemas.RowsRequest{Columns: []string{"brand"}, After: 1}, []string{
+				"sku|brand", "B|" + null, "C|Acme", "sku|deleted", "A/1|true",
+			}},
+			{"after all but the deletion", schemas.RowsRequest{After: 3}, []string{"sku|deleted", "A/1|true"}},
+			{"after all", schemas.RowsRequest{After: 4}, nil},
+		} {
+			tt.request.Entity = "product"
+			got, next := servicetest.Read(t, s, tt.request)
+			if diff := cmp.Diff(tt.want, got); diff != "" || next != 4 {
+				t.Errorf("%s: sequence %d, %s", tt.name, next, diff)
+			}
+		}
+		all, _ := servicetest.Read(t, s, schemas.RowsRequest{Entity: "product"})
+		if want := "C|" + null + "|" + null + "|" + null + "|Clamp|Acme|"; len(all) != 3 || !strings.HasPrefix(all[2], want) {
+			t.Errorf("all fields: %q, want %s", all, want)
+		}
+	})
+}
+
+func TestRowsThatCannotBeRead(t *testing.T) {
+	contract(t, func(t *testing.T, s catalogue) {
+		servicetest.Deliver(t, s, servicetest.Case{Entity: "product", Want: "1/0", Lines: []string{"sku|name.en", "A|Anchor"}})
+		read := func(r schemas.RowsRequest) error {
+			_, err := s.Rows(t.Context(), r, func(*schemas.Batch) error { return errors.New("enough") })
+			return err
+		}
+		for text, r := range map[string]schemas.RowsRequest{
+			"columns: product has no field colour": {Columns: []string{"colour"}}, "where.size: product has no field size": {Where: map[string]string{"size": "1"}},
+			`where.weight: "x" is not a decimal number`:                                               {Where: map[string]string{"weight": "x"}},
+			"after: 7 is later than the last change, 1: was the database put back to an older state?": {After: 7},
+		} {
+			r.Entity = "product"
+			if err := read(r); err == nil || !strings.Contains(err.Error(), text) || commerce.CodeOf(err) != commerce.Invalid {
+				t.Errorf("%+v: %v, want %s", r, err, text)
+			}
+		}
+		if err := read(schemas.RowsRequest{Entity: "product"}); err == nil || err.Error() != "enough" && !strings.HasSuffix(err.Error(), ": enough") {
+			t.Errorf("the error of the function: %v", err)
+		}
+		if err := read(schemas.RowsRequest{Entity: "price"}); err == nil {
+			t.Error("the catalogue has prices")
+		}
 	})
 }

@@ -23,6 +23,12 @@ func (s *Service) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, 
 	return s.engine.Plan(ctx, b)
 }
 
+// Rows calls fn with the rows of an entity as batches, all of one moment, and
+// returns the sequence to ask after for what changes later.
+func (s *Service) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
+	return s.engine.Rows(ctx, r, fn)
+}
+
 // Known reports for each key whether a row of the entity has it.
 func (s *Service) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
 	return s.engine.Known(ctx, entity, keys)

@@ -10,6 +10,7 @@ import (
 
 	"crossdock/commerce"
 	"crossdock/commerce/internal/servicetest"
+	"crossdock/schemas"
 )
 
 // A stock is what callers of the service use, near or far.
@@ -69,5 +70,19 @@ func TestServiceAndClientDoTheSame(t *testing.T) {
 		}
 		_, err = s.Availability(t.Context(), AvailabilityQuery{SKUs: []commerce.SKU{"A"}, Warehouse: "XX"})
 		wantError(t, err, commerce.NotFound, "query.warehouse: there is no warehouse XX")
+	})
+}
+
+func TestRowsAreReadAsTheyAre(t *testing.T) {
+	contract(t, func(t *testing.T, s stock) {
+		servicetest.Deliver(t, s,
+			servicetest.Case{Entity: "warehouse", Want: "1/0", Lines: []string{"warehouse|name", "DE|Hamburg"}},
+			servicetest.Case{Entity: "stock_level", Want: "1/0", Lines: []string{"sku|warehouse|on_hand|as_of", "A|DE|1.5|2026-11-21T05:00:00.000001Z"}},
+		)
+		got, next := servicetest.Read(t, s, schemas.RowsRequest{Entity: "stock_level"})
+		want := []string{"sku|warehouse|on_hand|unit|as_of", "A|DE|1.5|C62|2026-11-21T05:00:00.000001Z"}
+		if diff := cmp.Diff(want, got); diff != "" || next != 2 {
+			t.Errorf("sequence %d, %s", next, diff)
+		}
 	})
 }

@@ -82,3 +82,27 @@ func TestServiceAndClientDoTheSame(t *testing.T) {
 		wantError(t, err, commerce.NotFound, "query.list: there is no price list us")
 	})
 }
+
+func TestRowsAreReadAsTheyAre(t *testing.T) {
+	contract(t, func(t *testing.T, s pricer) {
+		const header = "sku|list|unit|min_quantity|valid_from|valid_to|amount|currency|price_unit"
+		servicetest.Deliver(t, s,
+			servicetest.Case{Entity: "price_list", Want: "1/0", Lines: []string{"list|currency", "eu|EUR"}},
+			servicetest.Case{Entity: "price", Want: "2/0", Lines: []string{
+				"sku|list|min_quantity|valid_from|amount|currency", "A|eu|0.5|" + servicetest.Null + "|1|EUR", "A|eu|1|2026-01-01T00:00:00.5Z|1.234567|EUR",
+			}},
+			servicetest.Case{Entity: "price", Want: "2/0", Lines: []string{
+				"sku|list|min_quantity|valid_from|amount|deleted", "A|eu|1|2026-01-01T00:00:00.5Z|" + servicetest.Absent + "|true",
+				"A|eu|0.5|" + servicetest.Null + "|2|false",
+			}},
+		)
+		got, next := servicetest.Read(t, s, schemas.RowsRequest{Entity: "price", After: 2, Where: map[string]string{"list": "eu"}})
+		want := []string{
+			header, "A|eu|C62|0.5|0001-01-01T00:00:00Z|" + servicetest.Null + "|2|EUR|1",
+			"sku|list|unit|min_quantity|valid_from|deleted", "A|eu|C62|1|2026-01-01T00:00:00.5Z|true",
+		}
+		if diff := cmp.Diff(want, got); diff != "" || next != 3 {
+			t.Errorf("sequence %d, %s", next, diff)
+		}
+	})
+}

@@ -95,6 +95,24 @@ func (db *DB) Tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// Snapshot runs fn on one moment of the database, which nobody who writes
+// changes under it. It holds a connection, and keeps the log from being merged,
+// until fn returns.
+func (db *DB) Snapshot(ctx context.Context, fn func(Querier) error) error {
+	conn, err := db.reader.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// Spelt out, since the driver would begin by taking the writer's lock.
+	if _, err := conn.ExecContext(ctx, `BEGIN DEFERRED`); err != nil {
+		return err
+	}
+	err = fn(conn)
+	_, ended := conn.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+	return errors.Join(err, ended)
+}
+
 // Close waits for the transaction that runs, and closes the database.
 func (db *DB) Close() error {
 	var err error

@@ -39,8 +39,8 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// note keeps an error for the log entry of the request.
-func note(ctx context.Context, err error) {
+// Note keeps an error for the log entry of the request.
+func Note(ctx context.Context, err error) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		x.err = err
 	}

@@ -48,7 +48,7 @@ func Health(mux *http.ServeMux, ready func(context.Context) error) {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 		defer cancel()
 		if err := ready(ctx); err != nil {
-			note(r.Context(), err)
+			Note(r.Context(), err)
 			WriteProblem(w, http.StatusServiceUnavailable, "not ready: "+err.Error(), "")
 			return
 		}

@@ -180,7 +180,7 @@ func answer(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[huma.StatusError](err); ok {
 		return err
 	}
-	note(ctx, err)
+	Note(ctx, err)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return huma.NewError(http.StatusServiceUnavailable, "the request took too long: try again, or ask for less")
 	}

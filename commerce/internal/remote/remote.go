@@ -54,7 +54,7 @@ func (c *Caller) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, e
 // they have here.
 func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schemas.Outcome, error) {
 	var outcome schemas.Outcome
-	body, err := encode(b)
+	body, err := json.Marshal(encode(b))
 	if err != nil {
 		return outcome, fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
 	}

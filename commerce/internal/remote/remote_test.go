@@ -3,7 +3,9 @@ package remote
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -27,6 +29,9 @@ type shelf struct {
 	id  schemas.BatchID
 	got *schemas.Batch
 	err error
+
+	rows, more *schemas.Batch // what Rows answers
+	late       error          // ends Rows after them
 }
 
 func (s *shelf) Apply(_ context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
@@ -38,6 +43,18 @@ func (s *shelf) Apply(_ context.Context, id schemas.BatchID, b *schemas.Batch) (
 func (s *shelf) Plan(_ context.Context, b *schemas.Batch) (schemas.Outcome, error) {
 	s.got = b
 	return schemas.Outcome{Applied: b.Count()}, s.err
+}
+
+func (s *shelf) Rows(_ context.Context, _ schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
+	for s.rows != nil {
+		if err := fn(s.rows); err != nil {
+			return 0, err
+		}
+		if s.rows, s.more = s.more, nil; s.rows == nil {
+			return 7, s.late
+		}
+	}
+	return 0, s.err
 }
 
 func (s *shelf) Known(_ context.Context, entity string, keys []string) ([]bool, error) {
@@ -83,7 +100,7 @@ func TestABatchArrivesAsItWas(t *testing.T) {
 				}
 			}
 		}
-		text, err := encode(b)
+		text, err := json.Marshal(encode(b))
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -105,7 +122,7 @@ func TestABatchArrivesAsItWas(t *testing.T) {
 
 func TestMomentsArriveToTheMicrosecond(t *testing.T) {
 	b := servicetest.Lines(t, "stock_level", "sku|as_of", "A|2026-11-21T06:00:00.000001Z", "B|0001-01-01T00:00:00Z", "C|"+servicetest.Null)
-	text, err := encode(b)
+	text, err := json.Marshal(encode(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,5 +218,48 @@ func TestAServiceThatIsAwayIsAnError(t *testing.T) {
 	server.Close()
 	if _, err := c.Known(t.Context(), "product", nil); err == nil {
 		t.Error("no error from a closed server")
+	}
+}
+
+func TestRowsEndWithASequenceOrAnError(t *testing.T) {
+	one := servicetest.Lines(t, "product", "sku|weight", "A|1.5", "B|"+servicetest.Null)
+	two := servicetest.Lines(t, "product", "sku|deleted", "C|true")
+	for _, tt := range []struct {
+		name  string
+		shelf *shelf
+		want  string
+	}{
+		{"all of them", &shelf{rows: one, more: two}, "sku|weight A|1.5 B|<null> sku|deleted C|true 7 "},
+		{"an error first", &shelf{err: commerce.Errorf(commerce.Invalid, "is none").At("columns")}, "0 columns: is none"},
+		{"history gone", &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}, "0 read the rows of product: " + schemas.ErrHistoryGone.Error()},
+		{"an error between", &shelf{rows: one, late: commerce.Errorf(commerce.Conflict, "lost")}, "sku|weight A|1.5 B|<null> 0 rows of product: lost"},
+		{"a secret between", &shelf{rows: one, late: errors.New("path of the file")}, "sku|weight A|1.5 B|<null> 0 rows of product: internal error; the log tells more under request "},
+	} {
+		var got []string
+		next, err := dial(t, tt.shelf).Rows(t.Context(), schemas.RowsRequest{Entity: "product"}, func(b *schemas.Batch) error {
+			got = append(got, servicetest.Text(b)...)
+			return nil
+		})
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if line := strings.Join(append(got, fmt.Sprint(next), text), " "); !strings.HasPrefix(line, tt.want) {
+			t.Errorf("%s: %s, want %s", tt.name, line, tt.want)
+		}
+	}
+}
+
+func TestRowsThatAreCutOffAreAnError(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"batch":{"rows":0,"columns":[]}}` + "\n": "cut off", `{"batch":{"rows":1,"columns":[{"name":"sku","values":["A"`: "cut off",
+		`{}`: "holds no batch", `{"batch":{"rows":1,"columns":[{"name":"size","values":["A"]}]}}`: "no field size",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		_, err := Dial(server.URL, server.Client()).Rows(t.Context(), schemas.RowsRequest{Entity: "product"}, func(*schemas.Batch) error { return nil })
+		server.Close()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
 	}
 }

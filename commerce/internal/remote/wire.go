@@ -27,8 +27,8 @@ type wireColumn struct {
 	Absent []int     `json:"absent,omitempty"` // rows in which it was not sent
 }
 
-// encode writes the selected rows of a batch.
-func encode(b *schemas.Batch) ([]byte, error) {
+// encode returns the selected rows of a batch, to travel.
+func encode(b *schemas.Batch) wireBatch {
 	wire := wireBatch{Rows: b.Count(), Columns: make([]wireColumn, len(b.Columns))}
 	for i, c := range b.Columns {
 		column := wireColumn{Name: c.Name, Values: make([]*string, 0, wire.Rows)}
@@ -45,7 +45,7 @@ func encode(b *schemas.Batch) ([]byte, error) {
 		})
 		wire.Columns[i] = column
 	}
-	return json.Marshal(wire)
+	return wire
 }
 
 // decode reads a batch of an entity.
@@ -56,6 +56,11 @@ func decode(entity *schemas.Entity, r io.Reader) (*schemas.Batch, error) {
 	if err := decoder.Decode(&wire); err != nil {
 		return nil, err
 	}
+	return wire.batch(entity)
+}
+
+// batch returns the batch that has travelled.
+func (wire *wireBatch) batch(entity *schemas.Entity) (*schemas.Batch, error) {
 	b := &schemas.Batch{Entity: entity}
 	for _, w := range wire.Columns {
 		c, err := entity.Column(w.Name)

@@ -3,6 +3,7 @@ package servicetest
 import (
 	"context"
 	"reflect"
+	"strings"
 	"testing"
 
 	"crossdock/schemas"
@@ -12,6 +13,7 @@ import (
 type Backend interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
 }
@@ -51,4 +53,43 @@ func Deliver(t *testing.T, backend Backend, cases ...Case) {
 			t.Errorf("batch %d: planned %+v, applied %+v, repeated %+v", i, planned, first, again)
 		}
 	}
+}
+
+// Read returns the rows that a backend answers a request with, the header and
+// then a line a row for each batch, and the sequence.
+func Read(tb testing.TB, backend Backend, r schemas.RowsRequest) (lines []string, next int64) {
+	tb.Helper()
+	next, err := backend.Rows(tb.Context(), r, func(b *schemas.Batch) error {
+		lines = append(lines, Text(b)...)
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return lines, next
+}
+
+// Text writes a batch as the lines that Lines reads.
+func Text(b *schemas.Batch) []string {
+	names := make([]string, len(b.Columns))
+	for i, c := range b.Columns {
+		names[i] = c.Name
+	}
+	lines := []string{strings.Join(names, "|")}
+	b.Each(func(row int) bool {
+		cells := make([]string, len(names))
+		for i := range cells {
+			text, there := b.Text(i, row)
+			switch {
+			case b.IsAbsent(i, row):
+				text = Absent
+			case !there:
+				text = Null
+			}
+			cells[i] = text
+		}
+		lines = append(lines, strings.Join(cells, "|"))
+		return true
+	})
+	return lines
 }

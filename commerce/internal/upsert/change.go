@@ -118,6 +118,9 @@ func (p *pass) deleteRow(row int) error {
 	if _, _, err := s.Exec(p.keyArgs); err != nil {
 		return p.failed(row, err)
 	}
+	if err := p.bury(row); err != nil {
+		return err
+	}
 	id, _ := p.old[0].(int64)
 	return p.applied(row, id, true)
 }

@@ -59,6 +59,7 @@ type pass struct {
 	outcome schemas.Outcome
 	events  *events
 	ids     []Range
+	images  int64 // rows of it in pre_image
 
 	// The rows whose keys the table held when it was asked, with the hashes of
 	// those; touched are the keys that rows before this one have changed since.
@@ -108,6 +109,9 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 			return schemas.Outcome{}, err
 		}
 		if err := p.events.flush(c); err != nil {
+			return schemas.Outcome{}, err
+		}
+		if err := p.record(id, e.clock()); err != nil {
 			return schemas.Outcome{}, err
 		}
 		if t.Changed != nil {

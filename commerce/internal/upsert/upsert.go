@@ -76,10 +76,6 @@ func NewEngine(ctx context.Context, db *store.DB, service string, clock func() t
 	return e, nil
 }
 
-// remembered is how long applied batches are remembered. A batch is repeated when
-// its run is resumed, which nobody does after a month.
-const remembered = 30 * 24 * time.Hour
-
 // errPlanned undoes what a plan did to find out.
 var errPlanned = errors.New("only planned")
 
@@ -163,7 +159,7 @@ func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, out
 	}
 	now := e.clock()
 	if id.Seq == 1 { // once a run is often enough
-		if err := c.Run(`DELETE FROM applied_batch WHERE applied_at < ?`, now.Add(-remembered).UnixMicro()); err != nil {
+		if err := forget(c, now.Add(-remembered)); err != nil {
 			return err
 		}
 	}
