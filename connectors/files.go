@@ -1,36 +1,24 @@
 package connectors
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
-
-	"github.com/klauspost/compress/gzip"
 
 	"crossdock/schemas"
 )
 
-// MaxUnpackedBytes bounds what one compressed file may unpack to, and
-// maxRatio how much it may grow past the first MiB, so that a small file
-// cannot keep a machine busy for ever.
-const (
-	MaxUnpackedBytes = 64 << 30
-	maxRatio         = 1000
-)
-
-// A File is one file of a source that reads files.
+// A File is one file of a source that reads files, or one member of an archive.
 type File struct {
-	Path    string // to open it
-	Name    string // as the user wrote it, relative to the pipeline where possible
+	Path    string // to open it, or the archive that it is in
+	Name    string // as the user wrote it, relative to the pipeline where possible; acme.zip:prices.csv for a member
 	Size    int64  // bytes on disk
 	Version string // changes when the file does
+
+	member member
 }
 
 // FindFiles returns the files that a path or glob names, in the order of
@@ -113,14 +101,6 @@ func nearFile(path string) string {
 	return schemas.DidYouMean(filepath.Base(path), names)
 }
 
-// An OpenFile is a file being read, unpacked where its content is gzip.
-type OpenFile struct {
-	io.Reader
-	Packed bool // it is unpacked on the way, so that it cannot be sought
-	file   *os.File
-	read   atomic.Int64
-}
-
 // CheckUnchanged returns an *Error when the file is no longer what it was when
 // it was found. Readers ask before the first byte and after the last one, so
 // that a file that is still being written is not taken for a whole one.
@@ -133,71 +113,4 @@ func (f File) CheckUnchanged() error {
 		Place: Place{Resource: f.Name}, Message: "changed while it was read",
 		Hint: "let the program that writes it write to another name and rename it when it is whole",
 	}
-}
-
-// Open opens the file for one reading from its beginning.
-func (f File) Open() (*OpenFile, error) {
-	file, err := os.Open(f.Path)
-	if err != nil {
-		return nil, &Error{Place: Place{Resource: f.Name}, Message: "cannot be read", Err: err}
-	}
-	open := &OpenFile{file: file}
-	buffered := bufio.NewReaderSize(&countingReader{file, &open.read}, 256<<10)
-	open.Reader = buffered
-	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" {
-		unpacked, err := gzip.NewReader(buffered)
-		if err != nil {
-			_ = file.Close()
-			return nil, &Error{Place: Place{Resource: f.Name}, Message: "is not a whole gzip file", Err: err}
-		}
-		open.Packed = true
-		open.Reader = &boundedReader{r: unpacked, packed: &open.read}
-	}
-	return open, nil
-}
-
-// SkipTo moves to a byte of a file that is not packed.
-func (f *OpenFile) SkipTo(offset int64) error {
-	if _, err := f.file.Seek(offset, io.SeekStart); err != nil {
-		return err
-	}
-	f.read.Store(offset)
-	f.Reader = bufio.NewReaderSize(&countingReader{f.file, &f.read}, 256<<10)
-	return nil
-}
-
-// Done returns how many bytes of the file on disk have been read.
-func (f *OpenFile) Done() int64 { return f.read.Load() }
-
-// Close closes the file.
-func (f *OpenFile) Close() error { return f.file.Close() }
-
-type countingReader struct {
-	r io.Reader
-	n *atomic.Int64
-}
-
-func (r *countingReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.n.Add(int64(n))
-	return n, err
-}
-
-// A boundedReader fails when what it unpacks outgrows its bounds.
-type boundedReader struct {
-	r        io.Reader
-	packed   *atomic.Int64
-	unpacked int64
-}
-
-func (r *boundedReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.unpacked += int64(n)
-	if r.unpacked > MaxUnpackedBytes || r.unpacked > 1<<20 && r.unpacked/maxRatio > r.packed.Load() {
-		return n, fmt.Errorf("unpacks to more than %d times its size: refused as a decompression bomb", maxRatio)
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) {
-		err = fmt.Errorf("the gzip file is cut off or damaged: %w", err)
-	}
-	return n, err
 }

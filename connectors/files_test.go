@@ -2,7 +2,9 @@ package connectors
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,14 +118,25 @@ func TestCheckUnchanged(t *testing.T) {
 	}
 }
 
+// numbered returns rows that differ, which nothing packs to a thousandth.
+func numbered(rows int) string {
+	var b strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&b, "row %d of the text\n", i)
+	}
+	return b.String()
+}
+
 func TestOpenUnpacks(t *testing.T) {
-	content := strings.Repeat("a row of text\n", 100_000)
+	content := numbered(100_000)
 	for _, tt := range []struct {
 		name, stored string
 		packed       bool
 	}{
 		{"plain", content, false},
 		{"packed", pack(t, []byte(content)), true},
+		{"packed by zstd", zstdOf(t, []byte(content)), true},
+		{"packed by zstd in two parts", zstdOf(t, []byte(content[:100])) + zstdOf(t, []byte(content[100:])), true},
 		{"packed in two parts", pack(t, []byte(content[:100])) + pack(t, []byte(content[100:])), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,12 +185,21 @@ func TestSkipTo(t *testing.T) {
 
 func TestOpenRefusesWhatIsBroken(t *testing.T) {
 	packed := pack(t, bytes.Repeat([]byte("a row of text\n"), 100_000))
+	noise := make([]byte, 64<<10)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	squeezed := zstdOf(t, noise)
 	for _, tt := range []struct{ name, stored, want string }{
 		{"no header", "\x1f\x8b", "is not a whole gzip file"},
 		{"cut off", packed[:len(packed)-100], "the gzip file is cut off or damaged"},
 		{"cut off in its check sum", packed[:len(packed)-4], "the gzip file is cut off or damaged"},
 		{"damaged", packed[:len(packed)-8] + "12345678", "the gzip file is cut off or damaged"},
 		{"rubbish behind it", packed + "rubbish behind", "gzip"},
+		{"zstd cut off", squeezed[:len(squeezed)-100], "the zstd file is cut off or damaged"},
+		{"zstd cut off in its check sum", squeezed[:len(squeezed)-2], "the zstd file is cut off or damaged"},
+		{"zstd damaged", squeezed[:len(squeezed)-4] + "1234", "the zstd file is cut off or damaged"},
+		{"zstd with rubbish behind it", squeezed + "rubbish behind", "the zstd file is cut off or damaged"},
+		{"zstd bomb", zstdOf(t, make([]byte, 256<<20)), "decompression bomb"},
+		{"zstd that needs much memory", "\x28\xb5\x2f\xfd\x00\x88" + squeezed[6:], "needs more than 32 MiB to be unpacked"},
 		{"bomb", pack(t, make([]byte, 256<<20)), "decompression bomb"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,6 +34,8 @@ func TestScripts(t *testing.T) {
 			"make":    scriptMake,
 			"occupy":  scriptOccupy,
 			"replace": scriptReplace,
+			"zip":     scriptZip,
+			"zstd":    scriptZstd,
 		},
 	})
 }

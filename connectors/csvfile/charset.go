@@ -127,15 +127,14 @@ func countRunes(text []byte) (good, bad int) {
 func kindsOfFiles() []struct{ magic, kind, hint string } {
 	const convert = "save it as CSV"
 	return []struct{ magic, kind, hint string }{
-		{"PK\x03\x04", "a ZIP archive", "unpack it first"},
+		{"PK\x03\x04", "a ZIP archive that is damaged or too large", "was it fully written? Copy it again"},
 		{"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save it as .xlsx and use connector excel"},
 		{"%PDF", "a PDF document", "ask for the data as CSV or Excel"},
 		{"\x89PNG", "a PNG image", ""},
 		{"\xff\xd8\xff", "a JPEG image", ""},
 		{"GIF8", "a GIF image", ""},
-		{"BZh9", "a bzip2 archive", "pack it with gzip, or not at all"},
-		{"\xfd7zXZ", "an xz archive", "pack it with gzip, or not at all"},
-		{"\x28\xb5\x2f\xfd", "a zstd archive", "pack it with gzip, or not at all"},
+		{"BZh9", "a bzip2 archive", "pack it with gzip, zstd or as ZIP"},
+		{"\xfd7zXZ", "an xz archive", "pack it with gzip, zstd or as ZIP"},
 		{"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"},
 		{"Rar!", "a RAR archive", "unpack it first"},
 		{"SQLite format 3", "an SQLite database", convert},

@@ -1,8 +1,10 @@
 package csvfile
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -115,6 +117,32 @@ func TestConformance(t *testing.T) {
 	connectortest.Run(t, h)
 }
 
+// The members of an archive are files of their own.
+func TestConformanceOfArchives(t *testing.T) {
+	files := twoFiles(t)
+	files["b.csv"] = unpacked(t, files["b.csv"])
+	files["readme.txt"] = "not for us"
+	dir := write(t, map[string]string{"acme.zip": connectortest.Zipped(t, files)})
+	h := conformance(t).Within("acme.zip")
+	h.New = func(t testing.TB) connectors.Source {
+		return newSource(t, dir, map[string]any{"path": "*.zip", "member": "*.csv", "encoding": "utf-8"})
+	}
+	connectortest.Run(t, h)
+}
+
+func unpacked(t testing.TB, packed string) string {
+	t.Helper()
+	r, err := gzip.NewReader(strings.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // Other encodings and ways to pack take other ways through the reader, which
 // must end at the same rows.
 func TestConformanceOfEncodings(t *testing.T) {
@@ -124,8 +152,8 @@ func TestConformanceOfEncodings(t *testing.T) {
 		"windows-1252": encode(t, "windows-1252", text), "utf-8": text,
 	} {
 		t.Run(encoding, func(t *testing.T) {
-			dir := write(t, map[string]string{"x.csv": content, "x.csv.gz": gzipped(t, content)})
-			for _, file := range []string{"x.csv", "x.csv.gz"} {
+			dir := write(t, map[string]string{"x.csv": content, "x.csv.gz": gzipped(t, content), "x.csv.zst": connectortest.Zstd(t, content)})
+			for _, file := range []string{"x.csv", "x.csv.gz", "x.csv.zst"} {
 				h := connectortest.Harness{
 					Type: Type(),
 					New: func(t testing.TB) connectors.Source {

@@ -27,7 +27,8 @@ import (
 
 // Config says which files to read and how to cut them.
 type Config struct {
-	Path string `json:"path" doc:"File, or pattern that names several files with the same header. Files packed with gzip are unpacked." example:"inbox/acme-*.csv" required:"true"`
+	Path   string `json:"path" doc:"File, or pattern that names several files with the same header. Files packed with gzip or zstd are unpacked, and ZIP archives opened." example:"inbox/acme-*.csv" required:"true"`
+	Member string `json:"member" doc:"Which files of a ZIP archive are read, as a pattern of their names; unset, all of them." example:"*.csv"`
 
 	Delimiter string   `json:"delimiter" doc:"Text between two cells: auto, tab, comma, semicolon, pipe, space, or the characters themselves." default:"auto" example:";"`
 	RecordEnd string   `json:"record_end" doc:"Text that ends a row, where it is not the end of the line; it goes with a delimiter that is named." default:"newline" example:"&|"`
@@ -43,7 +44,7 @@ type Config struct {
 
 // Type describes the connector.
 func Type() connectors.Type {
-	return connectors.Define("csv", "Reads delimited text files (CSV, TSV and the like), also packed with gzip.", open)
+	return connectors.Define("csv", "Reads delimited text files (CSV, TSV and the like), also packed with gzip, zstd or as ZIP archives.", open)
 }
 
 func open(cfg Config, env connectors.Env) (connectors.Source, error) {
@@ -244,7 +245,7 @@ func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connecto
 }
 
 func (s *source) inspectAll(ctx context.Context) ([]*table, error) {
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if err != nil {
 		return nil, err
 	}

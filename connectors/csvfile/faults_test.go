@@ -44,7 +44,7 @@ func faults(t testing.TB) []fault {
 
 		{"workbook", one("PK\x03\x04\x14\x00\x06\x00\x08\x00[Content_Types].xml"), path, "is not a text file: it looks like an Excel workbook (.xlsx)\nuse connector excel"},
 		{"old workbook", one("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), path, "an old Excel workbook (.xls)"},
-		{"archive", one("PK\x03\x04\x14\x00\x06\x00\x08\x00prices.csv"), path, "a ZIP archive"},
+		{"archive", one("PK\x03\x04\x14\x00\x06\x00\x08\x00prices.csv"), path, "a ZIP archive that is damaged"},
 		{"PDF", one("%PDF-1.7\n"), path, "a PDF document"},
 		{"image", one("\x89PNG\r\n\x1a\n"), path, "a PNG image"},
 		{"UTF-32", one("\xff\xfe\x00\x00a\x00\x00\x00"), path, "save it as UTF-8"},

@@ -8,7 +8,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"math"
 	"path"
 	"strings"
 
@@ -21,10 +20,9 @@ import (
 // Bounds of the archive that a workbook is. DEFLATE packs no better than
 // 1,032:1, and sheets that people make rarely better than 30:1.
 const (
-	maxEntries        = 2_000
-	maxRatio          = 200
-	ratioFrom         = 1 << 20 // below, a high ratio does no harm
-	maxDirectoryBytes = 4 << 20
+	maxEntries = connectors.MaxMembers
+	maxRatio   = 200
+	ratioFrom  = 1 << 20 // below, a high ratio does no harm
 )
 
 // An archive is the ZIP file that a workbook is, its directory checked.
@@ -36,18 +34,16 @@ type archive struct {
 // openArchive reads the directory and refuses one that no workbook has: one
 // made to fill memory or disk, to be understood in two ways, or cut off.
 func openArchive(r io.ReaderAt, size, maxUnpacked int64) (*archive, error) {
-	bounded := &boundedReaderAt{r: r, left: maxDirectoryBytes}
-	directory, err := zip.NewReader(bounded, size)
+	directory, err := connectors.ReadZip(r, size)
 	switch {
-	case bounded.left < 0 || err == nil && len(directory.File) > maxEntries:
+	case errors.Is(err, connectors.ErrManyMembers):
 		return nil, refused("has more than %d parts", maxEntries)
-	case err != nil && !errors.Is(err, zip.ErrInsecurePath):
+	case err != nil:
 		return nil, &connectors.Error{
 			Message: "the workbook is cut off or damaged", Err: err,
 			Hint: "was it fully written? Copy it again, or save it again with the program that made it",
 		}
 	}
-	bounded.left = math.MaxInt64 // the directory is read, its bound has served
 	a := &archive{r: r, entries: make(map[string]*zip.File, len(directory.File))}
 	var packed, unpacked uint64
 	for _, f := range directory.File {
@@ -160,20 +156,6 @@ func (r *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A boundedReaderAt fails when more is read than a directory can need: the
-// zip package reads entries for as long as there are any.
-type boundedReaderAt struct {
-	r    io.ReaderAt
-	left int64
-}
-
-func (r *boundedReaderAt) ReadAt(b []byte, off int64) (int, error) {
-	if r.left -= int64(len(b)); r.left < 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	return r.r.ReadAt(b, off)
-}
-
 // notZip says what a file is that does not begin as a workbook does.
 func notZip(r io.ReaderAt, size int64) error {
 	head := make([]byte, min(size, 4<<10))
@@ -187,10 +169,6 @@ func notZip(r io.ReaderAt, size int64) error {
 		return nil
 	case bytes.HasPrefix(head, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")):
 		return notCompound(r, size)
-	case bytes.HasPrefix(head, []byte("PK")):
-		return wrong("is an empty ZIP archive and no workbook", "save it as .xlsx")
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
-		return wrong("is packed with gzip", "unpack it: an .xlsx file is packed already")
 	case bytes.HasPrefix(head, []byte("%PDF")):
 		return wrong("is a PDF document and no workbook", "ask for the sheet itself, saved as .xlsx")
 	case bytes.Contains(lower, []byte("<html")) || bytes.Contains(lower, []byte("<table")):

@@ -149,7 +149,7 @@ func TestWhatIsNoWorkbookIsToldApart(t *testing.T) {
 		{"a web page", []byte("<!DOCTYPE html><HTML><body><table>"), "is a web page that was named as a workbook"},
 		{"a table of a web page", []byte("<table border=1><tr><td>sku"), "is a web page"},
 		{"an XML spreadsheet", []byte(`<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">`), "is an XML spreadsheet of 2003"},
-		{"gzip", []byte("\x1f\x8b\x08\x00"), "is packed with gzip; unpack it"},
+		{"gzip cut off", []byte("\x1f\x8b\x08\x00"), "is not a whole gzip file"},
 		{"PDF", []byte("%PDF-1.7"), "is a PDF document"},
 		{"something else", []byte("\x89PNG\x00\x00"), "is not a workbook; save it as .xlsx"},
 		{"one byte", []byte("P"), "is not a workbook: it looks like text"},
@@ -158,9 +158,8 @@ func TestWhatIsNoWorkbookIsToldApart(t *testing.T) {
 		{"an old document", compound("WordDocument"), "is an old Office file and no workbook"},
 		{"a compound file that is cut off", compound()[:100], "is an old Office file and no workbook"},
 		{"a protected workbook", encrypted(), "is protected with a password; save it without one"},
-		{"an empty archive", zipped(t, nil), "is an empty ZIP archive and no workbook"},
-		{"an archive", zipped(t, []bookFile{{"readme.txt", "hello"}}), "is a ZIP archive and no workbook"},
-		{"an archive of workbooks", zipped(t, []bookFile{{"a/prices.XLSX", "x"}}), "is a ZIP archive with files in it and no workbook; unpack it first"},
+		{"an archive", zipped(t, []bookFile{{"readme.txt", "hello"}}), "readme.txt: is not a workbook: it looks like text"},
+		{"an archive in an archive", zipped(t, []bookFile{{"a.zip", string(zipped(t, []bookFile{{"a/prices.XLSX", "x"}}))}}), "a.zip: is a ZIP archive with files in it and no workbook; unpack it first"},
 		{"OpenDocument", zipped(t, []bookFile{{"mimetype", "application/vnd.oasis.opendocument.spreadsheet"}, {"content.xml", "x"}}), "is an OpenDocument file (.ods); save it as .xlsx"},
 		{"a binary workbook", zipped(t, main("xl/workbook.bin")), "is a binary workbook; save it as .xlsx"},
 		{"a document", zipped(t, main("word/document.xml")), "is a document or a presentation"},
@@ -172,7 +171,7 @@ func TestWhatIsNoWorkbookIsToldApart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := written(t, "prices.xlsx", tt.content)
 			text, _ := errorOf(t, path)
-			if !strings.HasPrefix(text, "prices.xlsx: ") || !strings.Contains(text, tt.want) {
+			if !strings.HasPrefix(text, "prices.xlsx:") || !strings.Contains(text, tt.want) {
 				t.Errorf("error %q, want %q in it", text, tt.want)
 			}
 			probes := sourceOf(t, path).Check(t.Context())

@@ -51,10 +51,32 @@ func dataset(t testing.TB) string {
 }
 
 func TestConformance(t *testing.T) {
-	const null = connectortest.Null
-	path := dataset(t)
 	large := catalogue(t, 60_000)
-	connectortest.Run(t, connectortest.Harness{
+	h := conformance(dataset(t))
+	h.Large = func(t testing.TB) connectors.Source {
+		return anyStream{sourceOf(t, large)}
+	}
+	h.LargeRows = 60_000
+	h.Malformed = malformed(t)
+	connectortest.Run(t, h)
+}
+
+// Workbooks in an archive are files of their own.
+func TestConformanceOfArchives(t *testing.T) {
+	books := map[string]string{}
+	for _, name := range []string{"a.xlsx", "b.xlsx"} {
+		content, err := os.ReadFile(filepath.Join(filepath.Dir(dataset(t)), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		books[name] = string(content)
+	}
+	connectortest.Run(t, conformance(written(t, "acme.zip", []byte(connectortest.Zipped(t, books)))).Within("acme.zip"))
+}
+
+func conformance(path string) connectortest.Harness {
+	const null = connectortest.Null
+	return connectortest.Harness{
 		Type:    Type(),
 		New:     func(t testing.TB) connectors.Source { return sourceOf(t, path) },
 		Stream:  "Prices",
@@ -73,12 +95,7 @@ func TestConformance(t *testing.T) {
 			{Place: "a.xlsx:Prices:13", Rule: "formula_error"},
 		},
 		Skipped: 5,
-		Large: func(t testing.TB) connectors.Source {
-			return anyStream{sourceOf(t, large)}
-		},
-		LargeRows: 60_000,
-		Malformed: malformed(t),
-	})
+	}
 }
 
 // anyStream opens the first sheet, whatever stream the suite asks for.

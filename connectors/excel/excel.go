@@ -21,7 +21,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,8 @@ import (
 
 // Config says which workbooks to read and what of them.
 type Config struct {
-	Path    string   `json:"path" doc:"File or glob." example:"inbox/prices-*.xlsx" required:"true"`
+	Path    string   `json:"path" doc:"File or glob. Workbooks packed with gzip or zstd are unpacked, and ZIP archives of them opened." example:"inbox/prices-*.xlsx" required:"true"`
+	Member  string   `json:"member" doc:"Which files of a ZIP archive of workbooks are read, as a pattern of their names; unset, all of them." example:"*.xlsx"`
 	Sheet   string   `json:"sheet" doc:"Name of the sheet, or a pattern such as 2026-*; without it the first visible one." example:"Prices"`
 	Header  string   `json:"header" doc:"The row that names the columns: auto, its number as in \"3\", rows as in \"3-4\" whose cells are joined, or none." default:"auto" example:"3"`
 	Columns []string `json:"columns" doc:"Names of the columns from A on, where header is none."`
@@ -101,7 +101,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 		probes = append(probes, connectors.Probe{Name: name, Detail: detail, Err: err})
 		return err == nil
 	}
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if !probe("files", strconv.Itoa(len(files))+" of "+s.cfg.Path, err) {
 		return probes
 	}
@@ -127,7 +127,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 // Discover lists the visible sheets of the first workbook. A sheet whose
 // columns cannot be told, such as a cover, has none, unless it is selected.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
 
 // Open begins to read the sheet that the request names, or the one set.
 func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connectors.Reader, error) {
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if err != nil {
 		return nil, err
 	}
@@ -181,18 +181,12 @@ func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connecto
 
 // open opens a workbook. The closer closes its file.
 func (s *source) open(ctx context.Context, f connectors.File) (*workbook, io.Closer, error) {
-	file, err := os.Open(f.Path)
+	unpacked := int64(s.cfg.MaxUnpacked) << 20
+	file, err := f.OpenSeekable(ctx, unpacked)
 	if err != nil {
-		return nil, nil, &connectors.Error{Place: resource(f), Message: "cannot be read", Err: err}
+		return nil, nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && info.Size() != f.Size {
-		err = &connectors.Error{Class: connectors.Transient, Message: "the file was changed while it was opened", Hint: "is it still being written?"}
-	}
-	var book *workbook
-	if err == nil {
-		book, err = openWorkbook(ctx, file, f.Size, int64(s.cfg.MaxUnpacked)<<20)
-	}
+	book, err := openWorkbook(ctx, file, file.Size, unpacked)
 	if err != nil {
 		_ = file.Close()
 		return nil, nil, at(err, resource(f))
@@ -207,13 +201,13 @@ type beginning struct {
 }
 
 // A sheetKey names a sheet of one version of a file.
-type sheetKey struct{ path, version, sheet string }
+type sheetKey struct{ file, version, sheet string }
 
 // begin verifies a sheet and finds out how its rows are to be read. A source
 // that was discovered has done so already, and does not unpack the sheet once
 // more: the rows are checked again while they are read.
 func (s *source) begin(ctx context.Context, book *workbook, f connectors.File, sh sheet) (layout, int, error) {
-	key := sheetKey{f.Path, f.Version, sh.name}
+	key := sheetKey{f.Name, f.Version, sh.name}
 	s.mu.Lock()
 	known, ok := s.begun[key]
 	s.mu.Unlock()

@@ -122,6 +122,18 @@ func TestConformanceOfLines(t *testing.T) {
 	connectortest.Run(t, h)
 }
 
+// The members of an archive are files of their own.
+func TestConformanceOfArchives(t *testing.T) {
+	dir := write(t, map[string]string{
+		"acme.zip": connectortest.Zipped(t, map[string]string{"a.ndjson": linesFile + `{"sku":"last"}`, "readme.md": "not for us"}),
+	})
+	h := conformance(t).Within("acme.zip")
+	h.New = func(t testing.TB) connectors.Source {
+		return newSource(t, dir, map[string]any{"path": "acme.zip", "member": "*json"})
+	}
+	connectortest.Run(t, h)
+}
+
 // Two documents, one of them packed, whose members differ: the columns are
 // those of both.
 func TestConformanceOfArrays(t *testing.T) {
@@ -172,8 +184,8 @@ func TestConformanceOfEncodings(t *testing.T) {
 		"utf-16le": inUTF16(text, binary.LittleEndian), "utf-16be": inUTF16(text, binary.BigEndian),
 		"utf-16le marked": inUTF16("\uFEFF"+text, binary.LittleEndian), "utf-16be marked": inUTF16("\uFEFF"+text, binary.BigEndian),
 	} {
-		dir := write(t, map[string]string{"x.json": content, "x.json.gz": gzipped(t, content)})
-		for _, file := range []string{"x.json", "x.json.gz"} {
+		dir := write(t, map[string]string{"x.json": content, "x.json.gz": gzipped(t, content), "x.json.zst": connectortest.Zstd(t, content)})
+		for _, file := range []string{"x.json", "x.json.gz", "x.json.zst"} {
 			t.Run(name+" "+file, func(t *testing.T) {
 				h := connectortest.Harness{
 					Type:    Type(),

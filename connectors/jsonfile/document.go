@@ -124,7 +124,7 @@ func (d *document) otherFormat(head []byte) error {
 	line, _, _ := bytes.Cut(head[:min(len(head), 4096)], []byte("\n"))
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("\xD0\xCF\x11\xE0")):
-		return d.errorf("a workbook is read by connector excel; unpack any other archive", "is an Excel workbook or a ZIP archive, not JSON")
+		return d.errorf("a workbook is read by connector excel", "is an Excel workbook or a damaged ZIP archive, not JSON")
 	case head[0] == '<':
 		return d.errorf("a web page is often an error of the server it was fetched from", "is XML or HTML, not JSON")
 	case bytes.HasPrefix(head, []byte("%PDF")):

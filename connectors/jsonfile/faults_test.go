@@ -36,7 +36,7 @@ func faults(t testing.TB) []brokenSource {
 		one("CSV in quotes", `"sku","name"`, "looks like CSV, not JSON"),
 		one("CSV of numbers", "0017,bolt\n", "delimited text is read by connector csv"),
 		one("XML", "<?xml version='1.0'?><a/>", "x.json: is XML or HTML, not JSON"),
-		one("a workbook", "PK\x03\x04....", "is an Excel workbook or a ZIP archive, not JSON"),
+		one("a workbook", "PK\x03\x04....", "is an Excel workbook or a damaged ZIP archive, not JSON"),
 		one("PDF", "%PDF-1.7", "is a PDF document"),
 		one("a text", `"hello"`, `is not JSON, or holds no objects: it begins with "\"hello\""`),
 		one("garbage", "\x01\x02\x03", "is not JSON, or holds no objects"),
@@ -169,7 +169,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		settings map[string]any
 		want     string
 	}{
-		{map[string]any{}, "path: is required: File, or pattern that names several files built alike. Files packed with gzip are unpacked."},
+		{map[string]any{}, "path: is required: File, or pattern that names several files built alike. Files packed with gzip or zstd are unpacked, and ZIP archives opened."},
 		{map[string]any{"path": "x", "records": "a..b"}, `records: is "a..b", but must be a path of member names such as $.data.items`},
 		{map[string]any{"path": "x", "records": "$['a"}, `records: is "$['a", in which a bracket is not closed`},
 		{map[string]any{"path": "x", "records": "a[0]"}, `records: is "a[0]", but must be a path of member names such as $.data.items`},

@@ -28,7 +28,8 @@ import (
 
 // Config says which files to read and where in them the records are.
 type Config struct {
-	Path     string `json:"path" doc:"File, or pattern that names several files built alike. Files packed with gzip are unpacked." example:"inbox/products-*.json" required:"true"`
+	Path     string `json:"path" doc:"File, or pattern that names several files built alike. Files packed with gzip or zstd are unpacked, and ZIP archives opened." example:"inbox/products-*.json" required:"true"`
+	Member   string `json:"member" doc:"Which files of a ZIP archive are read, as a pattern of their names; unset, all of them." example:"*.json"`
 	Records  string `json:"records" doc:"Path to the array of records in a document, such as $.data.items; $ is the document itself. Needed only where a document is neither one object per line nor an array." example:"$.data.items"`
 	Encoding string `json:"encoding" doc:"Encoding of the text. A byte order mark in the file comes first." default:"auto" enum:"auto,utf-8,utf-16le,utf-16be"`
 
@@ -38,7 +39,7 @@ type Config struct {
 
 // Type describes the connector.
 func Type() connectors.Type {
-	return connectors.Define("json", "Reads JSON files (one object per line, or arrays of objects), also packed with gzip.", open)
+	return connectors.Define("json", "Reads JSON files (one object per line, or arrays of objects), also packed with gzip, zstd or as ZIP archives.", open)
 }
 
 func open(cfg Config, env connectors.Env) (connectors.Source, error) {
@@ -90,7 +91,7 @@ type dataset struct {
 
 // Check finds the files, and reads the first records of each.
 func (s *source) Check(ctx context.Context) []connectors.Probe {
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if err != nil {
 		return []connectors.Probe{{Name: "files", Err: err}}
 	}
@@ -138,7 +139,7 @@ func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connecto
 // dataset inspects the files as they are now, unless it did so before and
 // none has changed since.
 func (s *source) dataset(ctx context.Context) (*dataset, error) {
-	files, err := connectors.FindFiles(s.env, s.cfg.Path)
+	files, err := connectors.FindMembers(s.env, s.cfg.Path, s.cfg.Member)
 	if err != nil {
 		return nil, err
 	}
