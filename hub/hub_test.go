@@ -542,7 +542,7 @@ func TestReplayNamesWhatItCannotReplay(t *testing.T) {
 	if _, err := b.Replay(t.Context(), journal.ErrorFilter{IDs: []int64{7}}, nil); !errors.Is(err, journal.ErrNotFound) {
 		t.Errorf("Replay(7) error = %v, want not found", err)
 	}
-	if _, err := b.Journal().Discard(t.Context(), 1); err != nil {
+	if _, err := b.Discard(t.Context(), journal.ErrorFilter{IDs: []int64{1}}, "no use", "kim"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Replay(t.Context(), journal.ErrorFilter{IDs: []int64{1}}, nil); !errors.Is(err, journal.ErrNotOpen) {

@@ -21,11 +21,10 @@ import (
 // filter now passes over, or whose key a later run has parked as well, is
 // superseded, and counts as skipped. There is one run, and one summary, for
 // each pipeline concerned.
-func (h *Hub) Replay(ctx context.Context, filter journal.ErrorFilter, progress func(Progress)) ([]Summary, error) {
-	if err := h.allOpen(ctx, filter.IDs); err != nil {
+func (h *Hub) Replay(ctx context.Context, filter journal.ErrorFilter, options *ReplayOptions) ([]Summary, error) {
+	if err := h.selectable(ctx, &filter); err != nil {
 		return nil, err
 	}
-	filter.Status = journal.OpenRow
 	names, err := h.journal.PipelinesOf(ctx, filter)
 	if err != nil {
 		return nil, err
@@ -33,7 +32,7 @@ func (h *Hub) Replay(ctx context.Context, filter journal.ErrorFilter, progress f
 	var summaries []Summary
 	for _, name := range names {
 		filter.Pipeline = name
-		s, err := h.replay(ctx, filter, progress)
+		s, err := h.replay(ctx, filter, "replay", options)
 		summaries = append(summaries, s)
 		if err != nil {
 			return summaries, err
@@ -56,7 +55,16 @@ func (h *Hub) allOpen(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, progress func(Progress)) (Summary, error) {
+// ReplayOptions say how to replay; nil is the zero value.
+type ReplayOptions struct {
+	By       string // who asked for it; "" leaves no entry in the histories of rows
+	Progress func(Progress)
+}
+
+func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause string, options *ReplayOptions) (Summary, error) {
+	if options == nil {
+		options = &ReplayOptions{}
+	}
 	name := filter.Pipeline
 	failed := Summary{Pipeline: name, Status: journal.Failed}
 	p, err := h.Find(ctx, name)
@@ -71,11 +79,11 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, progress f
 	}
 	defer release()
 	id := newRunID(h.Clock())
-	if err := h.begin(ctx, p, id, "replay", journal.Running, nil); err != nil {
+	if err := h.begin(ctx, p, id, cause, journal.Running, nil); err != nil {
 		return failed, err
 	}
 	started := h.Clock()
-	x := &execution{hub: h, pipeline: p, options: Options{Progress: progress}, id: id}
+	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By}, id: id}
 	err = x.replay(ctx, filter)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that
@@ -280,6 +288,7 @@ func (x *execution) applyParked(ctx context.Context, processor *pipelines.Proces
 }
 
 func (x *execution) commitReplay(ctx context.Context, commit journal.Commit) error {
+	commit.By = x.options.By
 	if err := x.hub.journal.Commit(ctx, x.id, commit); err != nil {
 		return fmt.Errorf("write the journal of run %s: %w", x.id, err)
 	}
@@ -373,18 +382,19 @@ func duplicateKey(b *schemas.Batch, row *journal.Row) (journal.Finding, bool) {
 	return journal.Finding{}, false
 }
 
-// batchOf makes a batch of parked rows of one shape.
+// batchOf makes a batch of parked rows of one shape, with the edits made to them.
 func batchOf(rows []*journal.Row) *connectors.Batch {
 	builder := connectors.NewTextBuilder(rows[0].Cells.Names)
 	for _, row := range rows {
-		for c := range row.Cells.Names {
+		cells := row.Mended()
+		for c := range cells.Names {
 			kind := connectors.TextCell
-			if c < len(row.Cells.Kinds) {
-				kind = row.Cells.Kinds[c]
+			if c < len(cells.Kinds) {
+				kind = cells.Kinds[c]
 			}
 			var value []byte
-			if row.Cells.Values[c] != nil {
-				value = append([]byte{}, *row.Cells.Values[c]...)
+			if cells.Values[c] != nil {
+				value = append([]byte{}, *cells.Values[c]...)
 			}
 			builder.Cell(c, value, kind)
 		}

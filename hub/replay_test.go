@@ -231,7 +231,7 @@ func TestARowThatIsClosedDuringTheReplayIsNotApplied(t *testing.T) {
 	b.park(t, "r1", parkedRow(2, "A-1;Mutter;"), second)
 	b.writeKnown(t, pipelineText)
 	b.shelf.after = func() {
-		if _, err := b.Journal().Discard(t.Context(), 2); err != nil {
+		if _, err := b.Discard(t.Context(), journal.ErrorFilter{IDs: []int64{2}}, "no use", "kim"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -318,7 +318,7 @@ func TestReplayHoldsNoMoreThanAFewBatches(t *testing.T) {
 	b.writeKnown(t, strings.Replace(pipelineText, "name.en: Name", "name.en: { expr: 'Nr' }", 1))
 	start, most := heap(), int64(0)
 	progress := func(hub.Progress) { most = max(most, heap()-start) }
-	if _, err := b.Replay(t.Context(), journal.ErrorFilter{}, progress); err != nil {
+	if _, err := b.Replay(t.Context(), journal.ErrorFilter{}, &hub.ReplayOptions{Progress: progress}); err != nil {
 		t.Fatal(err)
 	}
 	if most > queueBytes/2 {

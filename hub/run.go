@@ -46,6 +46,7 @@ type Options struct {
 	DryRun   bool    // find out what would happen, and write nothing
 	Requeue  bool    // when it is interrupted the run waits again, and has not ended
 	Planned  Planned // read and filled by a dry run; may be nil
+	By       string  // who asked for a replay; "" leaves no entry in the histories of rows
 	Progress func(Progress)
 }
 

@@ -23,8 +23,9 @@ import (
 )
 
 func (a *app) errorsCommand() *cobra.Command {
-	return group("errors", "See, export, replay or discard what was rejected",
-		a.errorsListCommand(), a.errorsShowCommand(), a.errorsExportCommand(), a.errorsReplayCommand(), a.errorsDiscardCommand())
+	return group("errors", "See, mend, export, replay or discard what was rejected",
+		a.errorsListCommand(), a.errorsShowCommand(), a.errorsEditCommand(), a.errorsReplayCommand(), a.errorsExportCommand(),
+		a.errorsDiscardCommand(), a.errorsAssignCommand(), a.errorsCommentCommand(), a.errorsHistoryCommand())
 }
 
 // filterFlags are the flags by which errors are chosen.
@@ -85,6 +86,7 @@ func unknownPipeline(name string, known []string) error {
 func (a *app) errorsListCommand() *cobra.Command {
 	var flags filterFlags
 	var limit int
+	var groups bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List rejected rows, with an entry for each thing that is wrong",
 		Args: arguments(cobra.NoArgs, "no arguments"),
@@ -100,7 +102,10 @@ func (a *app) errorsListCommand() *cobra.Command {
 				if err := flags.known(ctx, h.Journal()); err != nil {
 					return err
 				}
-				if a.json {
+				switch {
+				case groups:
+					return a.printGroups(ctx, h.Journal(), filter)
+				case a.json:
 					return a.printErrorsJSON(ctx, h.Journal(), filter)
 				}
 				return a.printErrors(ctx, h.Journal(), filter)
@@ -111,6 +116,7 @@ func (a *app) errorsListCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.status, "status", "", "open (the default), replayed, discarded or superseded")
 	cmd.Flags().StringVar(&flags.severity, "severity", "", "reject (the default), or warn for rows that went on")
 	cmd.Flags().IntVar(&limit, "limit", 0, "most rows to list; 0 lists them all")
+	cmd.Flags().BoolVar(&groups, "group", false, "list problems in place of rows: what has the same rule, field and shape of value")
 	return cmd
 }
 
@@ -185,9 +191,14 @@ func findingIDs(args []string) ([]int64, error) {
 
 func (a *app) errorsShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Show one rejected row with all its cells",
-		Args: arguments(cobra.ExactArgs(1), "the id of an error"),
+		Use: "show ID|GROUP", Short: "Show one rejected row with all its cells, or the bad values of a group",
+		Args: arguments(cobra.ExactArgs(1), "the id of an error or a group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.HasPrefix(args[0], "g") {
+				return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+					return a.printGroup(ctx, h.Journal(), args[0])
+				})
+			}
 			id, err := findingID(args[0])
 			if err != nil {
 				return err
@@ -218,21 +229,40 @@ func (a *app) printRow(id int64, row *journal.Row) {
 	for _, e := range row.Errors() {
 		fmt.Fprintf(a.stdout, "%s: %s\n", e.Severity, errorLine(e))
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for i, name := range row.Cells.Names {
-		mark := " "
-		for _, f := range row.Findings {
-			if f.Position == i {
-				mark = ">"
-			}
-		}
-		value := "-"
-		if i < len(row.Cells.Values) && row.Cells.Values[i] != nil {
-			value = quote(*row.Cells.Values[i])
-		}
-		fmt.Fprintf(w, "%s %s\t%s\n", mark, name, value)
+	if row.Assignee != "" {
+		fmt.Fprintf(a.stdout, "assigned to %s\n", row.Assignee)
 	}
-	_ = w.Flush()
+	a.printTable(func(w io.Writer) {
+		mended := row.Shown()
+		for i, name := range row.Cells.Names {
+			mark := " "
+			for _, f := range row.Findings {
+				if f.Position == i {
+					mark = ">"
+				}
+			}
+			value := cellAt(row.Cells, i)
+			if now := cellAt(mended, i); now != value || row.Cells.IsMasked(i) && row.IsEdited(i) {
+				value += "\t-> " + now
+			}
+			fmt.Fprintf(w, "%s %s\t%s\n", mark, name, value)
+		}
+	})
+}
+
+// cellAt shows a cell, an empty one as a dash.
+func cellAt(cells journal.Cells, i int) string {
+	if i >= len(cells.Values) {
+		return "-"
+	}
+	return shown(cells.Values[i])
+}
+
+func shown(value *string) string {
+	if value == nil {
+		return "-"
+	}
+	return quote(*value)
 }
 
 func (a *app) errorsExportCommand() *cobra.Command {
@@ -309,15 +339,17 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 func (a *app) errorsReplayCommand() *cobra.Command {
 	var flags filterFlags
+	var group string
+	var by actor
 	cmd := &cobra.Command{
 		Use: "replay [ID...]", Short: "Send rejected rows through their pipelines as they are today",
-		Long: `Replay maps, checks and applies rejected rows once more, after the mapping, the
-rule or the data that they refer to was mended. Rows that pass are closed; the
+		Long: `Replay maps, checks and applies rejected rows once more, after the rows, the
+mapping, the rule or the data that they refer to was mended. Rows that pass are closed; the
 others stay, with what is wrong with them now. Rows that the pipeline's filter
 now passes over are closed as well, and so are those for which a later run has
 parked a newer row of the same key: they count as skipped.
 
-Without ids, --run or --pipeline all open rows are replayed, pipeline by pipeline.`,
+Without ids, --group, --run or --pipeline all open rows are replayed, pipeline by pipeline.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := flags.filter()
 			if err != nil {
@@ -326,23 +358,25 @@ Without ids, --run or --pipeline all open rows are replayed, pipeline by pipelin
 			if filter.IDs, err = findingIDs(args); err != nil {
 				return err
 			}
-			if len(filter.IDs) > 0 && (flags.run != "" || flags.pipeline != "") {
-				return usagef("give ids, or --run or --pipeline, not both")
+			if filter.Group = group; len(filter.IDs) > 0 && (flags.run != "" || flags.pipeline != "" || group != "") {
+				return usagef("give ids, or --group, --run or --pipeline, not both")
 			}
 			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				if err := flags.known(ctx, h.Journal()); err != nil {
 					return err
 				}
-				return a.replay(ctx, h, filter)
+				return a.replay(ctx, h, filter, by.name())
 			})
 		},
 	}
 	flags.add(cmd)
+	by.add(cmd)
+	cmd.Flags().StringVar(&group, "group", "", "those of one group")
 	return cmd
 }
 
-func (a *app) replay(ctx context.Context, h *hub.Hub, filter journal.ErrorFilter) error {
-	summaries, err := h.Replay(ctx, filter, nil)
+func (a *app) replay(ctx context.Context, h *hub.Hub, filter journal.ErrorFilter, by string) error {
+	summaries, err := h.Replay(ctx, filter, &hub.ReplayOptions{By: by})
 	rejected := false
 	for _, s := range summaries {
 		a.printSummary(s)
@@ -358,31 +392,4 @@ func (a *app) replay(ctx context.Context, h *hub.Hub, filter journal.ErrorFilter
 		return errRejected
 	}
 	return nil
-}
-
-func (a *app) errorsDiscardCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "discard ID...", Short: "Give rejected rows up",
-		Args: arguments(cobra.MinimumNArgs(1), "ids of errors"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := findingIDs(args)
-			if err != nil {
-				return err
-			}
-			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				for _, id := range ids {
-					row, err := h.Journal().Discard(ctx, id)
-					if err != nil {
-						return err
-					}
-					if a.json {
-						a.printJSON(map[string]any{"id": id, "status": journal.DiscardedRow})
-						continue
-					}
-					fmt.Fprintf(a.stdout, "discarded row %s with %s\n", row.Place, plural(int64(len(row.Findings)), "error"))
-				}
-				return nil
-			})
-		},
-	}
 }

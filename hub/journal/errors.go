@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -44,6 +45,10 @@ type Row struct {
 	FirstSeen time.Time
 	LastSeen  time.Time
 	Findings  []Finding
+	Assignee  string // who is to mend it; "": nobody
+	Revision  int64  // counts what people have done to it
+	Tried     int64  // the revision that the last attempt was made with
+	Edits     []Edit // oldest first, with those that were undone
 }
 
 // A Finding is one thing that is wrong with a parked row.
@@ -57,6 +62,7 @@ type Finding struct {
 	Position int // of the column in the source, from 0; -1 where no one column is at fault
 	Header   string
 	Cell     string // C17 in a spreadsheet
+	Group    string // id of the problem that it is one of
 }
 
 // Cells are the cells of a row as read, in source order.
@@ -65,6 +71,8 @@ type Cells struct {
 	Values []*string         `json:"values"` // nil is an empty cell
 	Kinds  []connectors.Kind `json:"kinds,omitempty"`
 	Sheet  bool              `json:"sheet,omitempty"` // they stand in a spreadsheet
+	// Masked lists the cells, from 0, whose values are sensitive and were not kept.
+	Masked []int `json:"masked,omitempty"`
 	// Whole is false where the row could not be cut into cells, or was too
 	// large to keep, so that it cannot be replayed.
 	Whole bool `json:"whole"`
@@ -111,17 +119,26 @@ type Error struct {
 	Row      Cells            `json:"row"`
 	Status   RowStatus        `json:"status"`
 	Attempts int              `json:"attempts"`
+	Group    string           `json:"group"`
+	Assignee string           `json:"assignee,omitempty"`
+	Revision int64            `json:"revision"`
+	Edited   *Cells           `json:"edited,omitempty"` // the row with its edits, where it has any
 }
 
 // Errors returns an entry for each finding of the row.
 func (r *Row) Errors() []Error {
 	list := make([]Error, len(r.Findings))
+	var edited *Cells
+	if r.Edited() {
+		edited = new(r.Shown())
+	}
 	for i, f := range r.Findings {
 		origin := r.Place
 		origin.Column, origin.Cell = f.Header, f.Cell
 		list[i] = Error{
 			ID: f.ID, Run: r.Run, Pipeline: r.Pipeline, Entity: r.Entity, Key: r.Key, Rule: f.Rule, Severity: f.Severity,
 			Field: f.Field, Value: f.Value, Message: f.Message, Origin: origin, Row: r.Cells, Status: r.Status, Attempts: r.Attempts,
+			Group: f.Group, Assignee: r.Assignee, Revision: r.Revision, Edited: edited,
 		}
 	}
 	return list
@@ -139,6 +156,7 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 	}
 	defer insert.Close()
 	now := j.now()
+	made := map[string]bool{}
 	for _, r := range rows {
 		cells, err := json.Marshal(storedCells(r.Cells))
 		if err != nil {
@@ -152,7 +170,7 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 		if r.ID, err = result.LastInsertId(); err != nil {
 			return err
 		}
-		if err := insertFindings(ctx, tx, r); err != nil {
+		if err := insertFindings(ctx, tx, r, made); err != nil {
 			return err
 		}
 	}
@@ -163,12 +181,16 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 // names, values and kinds apart, as replay needs them.
 type storedCells Cells
 
-func insertFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
-	for _, f := range r.Findings {
+func insertFindings(ctx context.Context, tx *sql.Tx, r *Row, made map[string]bool) error {
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if err := grouped(ctx, tx, r.Pipeline, f, made); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO finding (parked, rule, severity, field, value, message, position, header, cell)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, f.Rule, f.Severity, f.Field, f.Value, f.Message, f.Position, f.Header, f.Cell); err != nil {
+			INSERT INTO finding (parked, rule, severity, field, value, message, position, header, cell, problem)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.ID, f.Rule, f.Severity, f.Field, f.Value, f.Message, f.Position, f.Header, f.Cell, f.Group); err != nil {
 			return fmt.Errorf("park row %s: %w", r.Place, err)
 		}
 	}
@@ -180,7 +202,7 @@ func insertFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
 func (j *Journal) settle(ctx context.Context, tx *sql.Tx, ids []int64) error {
 	for _, id := range ids {
 		if _, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET status = 'replayed', attempts = attempts + 1, last_seen = ?
+			UPDATE parked_row SET status = 'replayed', attempts = attempts + 1, tried = revision, last_seen = ?
 			WHERE id = ? AND status = 'open'`, j.now(), id); err != nil {
 			return err
 		}
@@ -191,10 +213,11 @@ func (j *Journal) settle(ctx context.Context, tx *sql.Tx, ids []int64) error {
 // remain writes what another attempt has found of rows. Those that a person
 // has closed meanwhile stay as they are.
 func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
+	made := map[string]bool{}
 	for _, r := range rows {
 		result, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET key = ?, attempts = attempts + 1, last_seen = ?
-			WHERE id = ? AND status = 'open'`, r.Key, j.now(), r.ID)
+			UPDATE parked_row SET key = ?, attempts = attempts + 1, tried = ?, last_seen = ?
+			WHERE id = ? AND status = 'open'`, r.Key, r.Revision, j.now(), r.ID)
 		if err != nil {
 			return err
 		}
@@ -205,7 +228,7 @@ func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 		if n == 0 {
 			continue
 		}
-		if err := renewFindings(ctx, tx, r); err != nil {
+		if err := renewFindings(ctx, tx, r, made); err != nil {
 			return err
 		}
 	}
@@ -214,15 +237,18 @@ func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 
 // renewFindings replaces the findings of a row by those of another attempt.
 // One that is the same as before keeps its id, which people may have quoted.
-func renewFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
+func renewFindings(ctx context.Context, tx *sql.Tx, r *Row, made map[string]bool) error {
 	fresh := r.Findings
 	r.Findings = nil
 	kept := []any{r.ID}
 	for _, f := range fresh {
+		if err := grouped(ctx, tx, r.Pipeline, &f, made); err != nil {
+			return err
+		}
 		err := tx.QueryRowContext(ctx, `
-			UPDATE finding SET severity = ?, value = ?, message = ?, position = ?, header = ?, cell = ?
+			UPDATE finding SET severity = ?, value = ?, message = ?, position = ?, header = ?, cell = ?, problem = ?
 			WHERE id = (SELECT min(id) FROM finding WHERE parked = ? AND rule = ? AND field = ?) RETURNING id`,
-			f.Severity, f.Value, f.Message, f.Position, f.Header, f.Cell, r.ID, f.Rule, f.Field).Scan(&f.ID)
+			f.Severity, f.Value, f.Message, f.Position, f.Header, f.Cell, f.Group, r.ID, f.Rule, f.Field).Scan(&f.ID)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			r.Findings = append(r.Findings, f)
@@ -235,7 +261,7 @@ func renewFindings(ctx context.Context, tx *sql.Tx, r *Row) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM finding WHERE parked = ? AND id NOT IN (`+marks(len(kept)-1)+`)`, kept...); err != nil {
 		return err
 	}
-	err := insertFindings(ctx, tx, r)
+	err := insertFindings(ctx, tx, r, made)
 	r.Findings = fresh
 	return err
 }
@@ -246,6 +272,7 @@ type ErrorFilter struct {
 	IDs      []int64 // of findings
 	Run      string
 	Pipeline string
+	Group    string           // rows with a finding of the group
 	Status   RowStatus        // zero: OpenRow, and any where there are IDs
 	Severity schemas.Severity // Warn: the rows that were noted
 	After    int64            // rows with a greater id
@@ -301,7 +328,7 @@ func (j *Journal) page(ctx context.Context, f ErrorFilter, bytes int) ([]*Row, e
 	where, args := f.where()
 	query := `
 		SELECT p.id, p.run, p.pipeline, p.entity, p.status, p.key, p.resource, p.version, p.part, p.row, p.cells, p.attempts,
-		       p.first_seen, p.last_seen
+		       p.first_seen, p.last_seen, p.assignee, p.revision, p.tried
 		FROM parked_row p WHERE ` + where + ` ORDER BY p.id`
 	if f.Limit > 0 {
 		query += fmt.Sprintf(" LIMIT %d", f.Limit)
@@ -324,7 +351,7 @@ func (j *Journal) page(ctx context.Context, f ErrorFilter, bytes int) ([]*Row, e
 		return nil, err
 	}
 	for some := range slices.Chunk(list, pageRows) {
-		if err := j.readFindings(ctx, some); err != nil {
+		if err := errors.Join(j.readFindings(ctx, some), j.readEdits(ctx, some)); err != nil {
 			return nil, err
 		}
 	}
@@ -337,7 +364,8 @@ func scanRow(rows *sql.Rows) (*Row, int, error) {
 	var cells []byte
 	var first, last int64
 	if err := rows.Scan(&r.ID, &r.Run, &r.Pipeline, &r.Entity, &r.Status, &r.Key, &r.Place.Resource, &r.Version,
-		&r.Place.Part, &r.Place.Row, &cells, &r.Attempts, &first, &last); err != nil {
+		&r.Place.Part, &r.Place.Row, &cells, &r.Attempts, &first, &last,
+		&r.Assignee, &r.Revision, &r.Tried); err != nil {
 		return nil, 0, err
 	}
 	if err := json.Unmarshal(cells, (*storedCells)(&r.Cells)); err != nil {
@@ -349,12 +377,18 @@ func scanRow(rows *sql.Rows) (*Row, int, error) {
 
 // where returns the condition on parked_row p.
 func (f ErrorFilter) where() (string, []any) {
-	conditions, args := []string{"p.id > ?"}, []any{f.After}
+	conditions, args := []string{"true"}, []any(nil)
 	add := func(condition string, arg any) {
 		conditions, args = append(conditions, condition), append(args, arg)
 	}
+	if f.After > 0 {
+		add("p.id > ?", f.After)
+	}
 	if f.until > 0 {
 		add("p.id <= ?", f.until)
+	}
+	if f.Group != "" {
+		conditions, args = append(conditions, "p.id IN (SELECT parked FROM finding WHERE problem = ? AND parked > ?)"), append(args, f.Group, f.After)
 	}
 	status := f.Status
 	switch {
@@ -392,8 +426,8 @@ func (j *Journal) readFindings(ctx context.Context, list []*Row) error {
 		byID[r.ID], ids[i] = r, r.ID
 	}
 	rows, err := j.db.Read().QueryContext(ctx, `
-		SELECT id, parked, rule, severity, field, value, message, position, header, cell
-		FROM finding WHERE parked IN (`+marks(len(ids))+`) ORDER BY id`, ids...)
+		SELECT f.id, f.parked, f.rule, f.severity, f.field, f.value, f.message, f.position, f.header, f.cell, f.problem, coalesce(g.assignee, '')
+		FROM finding f LEFT JOIN error_group g ON g.id = f.problem WHERE f.parked IN (`+marks(len(ids))+`) ORDER BY f.id`, ids...)
 	if err != nil {
 		return err
 	}
@@ -401,10 +435,13 @@ func (j *Journal) readFindings(ctx context.Context, list []*Row) error {
 	for rows.Next() {
 		var f Finding
 		var parked int64
-		if err := rows.Scan(&f.ID, &parked, &f.Rule, &f.Severity, &f.Field, &f.Value, &f.Message, &f.Position, &f.Header, &f.Cell); err != nil {
+		var assignee string
+		if err := rows.Scan(&f.ID, &parked, &f.Rule, &f.Severity, &f.Field, &f.Value, &f.Message, &f.Position, &f.Header, &f.Cell,
+			&f.Group, &assignee); err != nil {
 			return err
 		}
-		byID[parked].Findings = append(byID[parked].Findings, f)
+		r := byID[parked]
+		r.Findings, r.Assignee = append(r.Findings, f), cmp.Or(r.Assignee, assignee)
 	}
 	return rows.Err()
 }
@@ -531,31 +568,6 @@ func (j *Journal) RowOf(ctx context.Context, finding int64) (*Row, error) {
 		return nil, fmt.Errorf("error %d: %w (crossdock errors list)", finding, ErrNotFound)
 	}
 	return rows[0], nil
-}
-
-// ErrNotOpen tells that a parked row has been dealt with already.
-var ErrNotOpen = errors.New("is not open")
-
-// Discard gives up the row of a finding.
-func (j *Journal) Discard(ctx context.Context, finding int64) (*Row, error) {
-	r, err := j.RowOf(ctx, finding)
-	if err != nil {
-		return nil, err
-	}
-	if r.Status != OpenRow {
-		return nil, fmt.Errorf("error %d %w: it is %s", finding, ErrNotOpen, r.Status)
-	}
-	return r, j.db.Tx(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET status = 'discarded', last_seen = ? WHERE id = ? AND status = 'open'`, j.now(), r.ID)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 1 {
-			return err
-		}
-		return fmt.Errorf("error %d %w: someone else was first", finding, ErrNotOpen)
-	})
 }
 
 // OpenCount counts the open parked rows of a run.

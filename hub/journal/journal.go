@@ -38,7 +38,11 @@ func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, e
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Journal{db: db, clock: clock}, nil
+	j := &Journal{db: db, clock: clock}
+	if err := j.regroup(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
+	}
+	return j, nil
 }
 
 // Close closes the database.
@@ -190,6 +194,7 @@ type Commit struct {
 	// those that remain, with the findings of this attempt.
 	Settled  []int64
 	Remained []*Row
+	By       string // who asked for the replay; "" where none is recorded
 }
 
 // Commit writes one batch: counters, rejections and cursor in one transaction.
@@ -211,7 +216,15 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 		if err := j.settle(ctx, tx, c.Settled); err != nil {
 			return err
 		}
-		return j.remain(ctx, tx, c.Remained)
+		if err := j.remain(ctx, tx, c.Remained); err != nil || c.By == "" {
+			return err
+		}
+		remained := make([]int64, len(c.Remained))
+		for i, r := range c.Remained {
+			remained[i] = r.ID
+		}
+		return errors.Join(
+			j.noteReplay(ctx, tx, run, c.By, c.Settled, "applied"), j.noteReplay(ctx, tx, run, c.By, remained, "rejected again"))
 	})
 }
 
@@ -255,7 +268,7 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			}
 			superseded = closed // warnings are no errors
 		}
-		return nil
+		return forget(ctx, tx)
 	})
 	return superseded, err
 }

@@ -115,7 +115,7 @@ func TestAnErrorIsPrintedAsTheContractSays(t *testing.T) {
 	}
 	want := `[{"id":1,"run":"r1","pipeline":"acme","entity":"product","key":"A-1","rule":"gtin","severity":"reject","field":"gtin",` +
 		`"value":"400","message":"is wrong","origin":{"resource":"acme.csv","part":"","row":7,"column":"EAN \"neu\",","cell":""},` +
-		`"row":{"Nr":"A-1","EAN \"neu\",":null},"status":"open","attempts":1}]`
+		`"row":{"Nr":"A-1","EAN \"neu\",":null},"status":"open","attempts":1,"group":"g7eskb6z53m","revision":0}]`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -176,14 +176,17 @@ func TestDiscard(t *testing.T) {
 	j := open(t)
 	begin(t, j, "r1")
 	commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
-	if _, err := j.Discard(t.Context(), 99); !errors.Is(err, journal.ErrNotFound) {
-		t.Errorf("Discard(99) error = %v, want not found", err)
+	none := &journal.Row{ID: 99}
+	if err := j.Change(t.Context(), journal.Change{Row: none, Discard: true}); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("discard of row 99 error = %v, want not found", err)
 	}
-	if _, err := j.Discard(t.Context(), 1); err != nil {
+	row, err := j.RowOf(t.Context(), 1)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Discard(t.Context(), 1); !errors.Is(err, journal.ErrNotOpen) {
-		t.Errorf("second Discard error = %v, want not open", err)
+	discard(t, j, row)
+	if err := j.Change(t.Context(), journal.Change{Row: row, Discard: true}); !errors.Is(err, journal.ErrNotOpen) {
+		t.Errorf("second discard error = %v, want not open", err)
 	}
 }
 

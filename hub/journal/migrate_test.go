@@ -53,6 +53,9 @@ func TestAJournalOfTheFirstSchemaKeepsItsRows(t *testing.T) {
 	if row.ID != 7 || row.Key != "A-1" || len(row.Findings) != 1 {
 		t.Errorf("row %+v, want that of before", row)
 	}
+	if groups, err := j.Groups(t.Context(), ErrorFilter{}); err != nil || len(groups) != 1 || groups[0].ID != row.Findings[0].Group {
+		t.Errorf("groups %+v, %v, want that of the finding %+v", groups, err, row.Findings)
+	}
 	if run, err := j.Run(t.Context(), "r1"); err != nil || run.Read != 2 || run.Status != Partial {
 		t.Errorf("run %+v, %v, want that of before", run, err)
 	}
