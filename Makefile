@@ -2,8 +2,9 @@
 # make test   runs every test
 # make bench  measures, beside the floors
 # make lint   checks
+# make torture  kills, fills disks and cuts power, and looks what is left
 
-.PHONY: build run test needs bench lint fuzz clean
+.PHONY: build run test needs bench lint fuzz torture clean
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -33,6 +34,14 @@ needs:
 bench: build
 	$(GO) build -tags $(TAGS) -o bin/bench ./cmd/bench
 	bin/bench -binary bin/crossdock
+
+# KILLS of a run and as many of a server; DISKS that fill up, turn read-only or
+# lose power, which needs root. SEED repeats an earlier one.
+KILLS ?= 200
+DISKS ?= 20
+torture: build
+	$(GO) build -tags $(TAGS) -o bin/torture ./cmd/torture
+	bin/torture -binary bin/crossdock -kills $(KILLS) -disks $(DISKS) $(if $(SEED),-seed $(SEED))
 
 lint: $(TOOLS)/golangci-lint $(TOOLS)/deadcode
 	$(TOOLS)/golangci-lint run --build-tags $(TAGS) ./...
