@@ -88,7 +88,7 @@ func (t *torture) freezeDisks(ctx context.Context) (string, error) {
 			if err := cmd.Start(); err != nil {
 				return err
 			}
-			if _, err := inItsMiddle(ctx, cmd, d.data(), d.fail); err != nil {
+			if _, err := inItsMiddle(ctx, cmd, d.data(), func() error { return d.fail(ctx) }); err != nil {
 				return errors.Join(err, cmd.Process.Kill())
 			}
 			_ = cmd.Wait()
@@ -228,8 +228,8 @@ func (d *disk) again(ctx context.Context) error {
 }
 
 // fail has the kernel find an error in the file system, which turns it read-only.
-func (d *disk) fail() error {
-	out, err := exec.Command("findmnt", "-no", "SOURCE", d.at).Output()
+func (d *disk) fail(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "findmnt", "-no", "SOURCE", d.at).Output()
 	if err != nil {
 		return err
 	}
