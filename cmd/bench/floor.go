@@ -27,8 +27,14 @@ func measureFloor(kind, file, dir string) error {
 		rows, took, err = floorRead(file)
 	case "parse":
 		rows, took, err = floorParse(file)
+	case "arrow":
+		rows, took, err = floorArrow(file)
 	case "insert":
 		rows, took, err = floorInsert(file, filepath.Join(dir, "floor.db"))
+	case "sqlite3":
+		rows, took, err = floorImport(file, filepath.Join(dir, "import.db"))
+	case "excelize":
+		rows, took, err = floorExcelize(file)
 	default:
 		err = fmt.Errorf("unknown floor %q", kind)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,12 +24,19 @@ const faultShare = 100
 
 const categoryCount = 200
 
-type generated struct{ csv, xlsx string }
+// A generated is the files to measure on.
+type generated struct {
+	csv, csvChanged, xlsx, ndjson string // products; of csvChanged one in a hundred differs
+	prices, pricesChanged, stock  string
+}
 
 func filesIn(dir string, products, sheetRows int) generated {
+	in := func(format string, n int) string { return filepath.Join(dir, fmt.Sprintf(format, n)) }
 	return generated{
-		csv:  filepath.Join(dir, fmt.Sprintf("products-%d.csv", products)),
-		xlsx: filepath.Join(dir, fmt.Sprintf("products-%d.xlsx", sheetRows)),
+		csv: in("products-%d.csv", products), csvChanged: in("products-%d-changed.csv", products),
+		xlsx: in("products-%d.xlsx", sheetRows), ndjson: in("products-%d.ndjson", products),
+		prices: in("prices-%d.csv", products), pricesChanged: in("prices-%d-changed.csv", products),
+		stock: in("stock-%d.csv", products),
 	}
 }
 
@@ -39,38 +47,37 @@ func generate(dir string, products, sheetRows int) (generated, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return files, err
 	}
-	if _, err := os.Stat(files.csv); err != nil {
-		if err := writeCSV(files.csv, productColumns(), products, productRow); err != nil {
-			return files, err
-		}
-	}
-	if _, err := os.Stat(files.xlsx); err != nil {
-		if err := writeXLSX(files.xlsx, sheetRows); err != nil {
-			return files, err
-		}
-	}
-	category := func(i int, _ *rand.Rand, row []string) {
-		row[0], row[1] = categoryCode(i), fmt.Sprintf("Category %d", i)
-	}
-	if err := writeCSV(filepath.Join(dir, "categories.csv"), []string{"code", "name"}, categoryCount, category); err != nil {
-		return files, err
-	}
-	for name, text := range map[string]string{
-		"categories.yaml":    categoriesPipeline,
-		"products.yaml":      fmt.Sprintf(productsPipeline, "bench-products", "csv", filepath.Base(files.csv)),
-		"products-xlsx.yaml": fmt.Sprintf(productsPipeline, "bench-products-xlsx", "excel", filepath.Base(files.xlsx)),
+	for _, f := range []struct {
+		path  string
+		write func(path string) error
+	}{
+		{files.csv, func(path string) error { return writeCSV(path, productColumns(), products, productRow) }},
+		{files.csvChanged, func(path string) error { return writeCSV(path, productColumns(), products, changedProduct) }},
+		{files.xlsx, func(path string) error { return writeXLSX(path, sheetRows) }},
+		{files.ndjson, func(path string) error { return writeNDJSON(path, products) }},
+		{files.prices, func(path string) error { return writeCSV(path, priceColumns(), products, priceRow) }},
+		{files.pricesChanged, func(path string) error { return writeCSV(path, priceColumns(), products, changedPrice) }},
+		{files.stock, func(path string) error { return writeCSV(path, stockColumns(), products, stockRow) }},
+		{filepath.Join(dir, "categories.csv"), func(path string) error { return writeCSV(path, []string{"code", "name"}, categoryCount, categoryRow) }},
+		{filepath.Join(dir, "warehouses.csv"), func(path string) error { return writeCSV(path, []string{"code"}, warehouseCount, warehouseRow) }},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		if _, err := os.Stat(f.path); err == nil {
+			continue
+		}
+		if err := f.write(f.path + ".part"); err != nil {
+			return files, err
+		}
+		if err := os.Rename(f.path+".part", f.path); err != nil {
 			return files, err
 		}
 	}
-	return files, nil
+	return files, writePipelines(dir, files)
 }
 
 func categoryCode(i int) string { return fmt.Sprintf("cat-%03d", i) }
 
 func writeCSV(path string, columns []string, rows int, fill func(int, *rand.Rand, []string)) error {
-	file, err := os.Create(path + ".part")
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
@@ -92,10 +99,7 @@ func writeCSV(path string, columns []string, rows int, fill func(int, *rand.Rand
 	if err := out.Error(); err != nil {
 		return err
 	}
-	if err := buffered.Flush(); err != nil {
-		return err
-	}
-	return os.Rename(path+".part", path)
+	return buffered.Flush()
 }
 
 func newRandom() *rand.Rand { return rand.New(rand.NewPCG(20260101, 5381)) }
@@ -125,7 +129,11 @@ func writeXLSX(path string, rows int) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	return book.SaveAs(path)
+	file, err := os.Create(path) // SaveAs wants a name that ends in xlsx
+	if err != nil {
+		return err
+	}
+	return errors.Join(book.Write(file), file.Close())
 }
 
 // productRow fills one product, and gives one in faultShare of them a fault.
@@ -189,35 +197,3 @@ func gtin(n int64) string {
 	}
 	return fmt.Sprintf("%s%d", digits, (10-sum%10)%10)
 }
-
-const categoriesPipeline = `pipeline: bench-categories
-source: { connector: csv, path: categories.csv }
-entity: category
-map: { category: code, name.en: name }
-`
-
-const productsPipeline = `pipeline: %s
-source: { connector: %s, path: %s }
-entity: product
-map:
-  sku: sku
-  gtin: gtin
-  mpn: mpn
-  name.de: name_de
-  name.en: name_en
-  description.en: description_en
-  brand: brand
-  category: category
-  base_unit: unit
-  pack_size: pack_size
-  min_order_quantity: min_order
-  order_multiple: order_multiple
-  weight: weight
-  status: status
-  tax_class: tax_class
-rules:
-  - required: [name.de, brand, category]
-  - { pattern: sku, regex: 'NL-[0-9]{7}' }
-  - { length: mpn, max: 40 }
-  - { expression: 'min_order_quantity %% pack_size == 0' }
-`

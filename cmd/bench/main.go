@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ func main() {
 	products := flag.Int("products", 1_000_000, "products in the CSV file")
 	sheetRows := flag.Int("sheet-rows", 200_000, "products in the XLSX file")
 	rounds := flag.Int("rounds", 3, "how often everything is measured; the median is printed")
-	step := flag.String("step", "", "one step of the bench, which it runs as a process of its own: generate, read, parse or insert")
+	step := flag.String("step", "", "one step of the bench, which it runs as a process of its own")
 	flag.Parse()
 	var err error
 	switch *step {
@@ -44,6 +45,9 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
+		if errors.Is(err, errAbsent) {
+			os.Exit(exitAbsent)
+		}
 		os.Exit(1)
 	}
 }
@@ -66,7 +70,7 @@ func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds 
 	if err != nil {
 		return err
 	}
-	b := &runner{ctx: ctx, binary: binary, dir: dir, data: filepath.Join(dir, "data"), files: files}
+	b := &runner{ctx: ctx, binary: binary, dir: dir, data: filepath.Join(dir, "data"), steps: steps(dir, files)}
 	for range rounds {
 		if err := b.round(); err != nil {
 			return err
@@ -76,11 +80,11 @@ func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds 
 	return nil
 }
 
-// A measure is a line of the table: the same thing measured in every round.
+// A measure is a line of the table: the same step measured in every round.
 type measure struct {
-	name    string
+	step
 	results []result
-	ratios  []float64 // to the insert floor of the same round
+	ratios  []float64 // to the rate of step.of in the same round
 }
 
 // A runner measures everything once a round. A machine that is shared is now
@@ -89,69 +93,65 @@ type measure struct {
 type runner struct {
 	ctx               context.Context
 	binary, dir, data string
-	files             generated
+	steps             []step
 	measures          []*measure
-	insert            float64 // rows/s of this round's floor
+	rates             map[string]float64 // rows/s of this round, by step
 }
 
 func (b *runner) round() error {
-	for _, f := range []struct{ name, kind string }{
-		{"floor: read the file", "read"},
-		{"floor: parse it with encoding/csv", "parse"},
-		{"floor: prepared inserts, one transaction", "insert"},
-	} {
-		r, err := runFloor(b.ctx, f.kind, b.files.csv, b.dir)
+	b.rates = map[string]float64{}
+	for _, s := range b.steps {
+		r, err := b.measure(s)
+		if errors.Is(err, errAbsent) {
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		b.insert = rate(r) // the last one stays
-		b.note(f.name, r, false)
-	}
-	for _, step := range []struct {
-		name, pipeline, file string
-		fresh                bool
-	}{
-		{"CSV into SQLite, first load", "products.yaml", b.files.csv, true},
-		{"CSV into SQLite, second load, nothing changed", "products.yaml", b.files.csv, false},
-		{"XLSX into SQLite, first load", "products-xlsx.yaml", b.files.xlsx, true},
-	} {
-		if step.fresh {
-			if err := fresh(b.ctx, b.binary, b.dir, b.data); err != nil {
-				return err
-			}
-		}
-		r, err := runCrossdock(b.ctx, b.binary, b.data, filepath.Join(b.dir, step.pipeline), step.file)
-		if err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
-		}
-		b.note(step.name, r, true)
+		fmt.Fprintf(os.Stderr, "bench: %s: %.2f s\n", s.name, r.seconds)
+		b.note(s, r)
 	}
 	return nil
 }
 
-func (b *runner) note(name string, r result, ratio bool) {
-	i := slices.IndexFunc(b.measures, func(m *measure) bool { return m.name == name })
+// errAbsent tells that this machine lacks what a floor needs, and exitAbsent is
+// how the process of a step says so.
+var errAbsent = errors.New("is not there")
+
+const exitAbsent = 4
+
+func (b *runner) measure(s step) (result, error) {
+	if s.floor != "" {
+		return runFloor(b.ctx, s.floor, s.file, b.dir)
+	}
+	if s.fresh {
+		if err := os.RemoveAll(b.data); err != nil {
+			return result{}, err
+		}
+	}
+	for _, pipeline := range s.before {
+		if _, err := runCrossdock(b.ctx, b.binary, b.data, pipeline, ""); err != nil {
+			return result{}, err
+		}
+	}
+	return runCrossdock(b.ctx, b.binary, b.data, s.pipeline, s.file)
+}
+
+func (b *runner) note(s step, r result) {
+	i := slices.IndexFunc(b.measures, func(m *measure) bool { return m.name == s.name })
 	if i < 0 {
 		i = len(b.measures)
-		b.measures = append(b.measures, &measure{name: name})
+		b.measures = append(b.measures, &measure{step: s})
 	}
 	m := b.measures[i]
 	m.results = append(m.results, r)
-	if ratio {
-		m.ratios = append(m.ratios, rate(r)/b.insert)
+	b.rates[s.name] = rate(r)
+	if of := b.rates[s.of]; of > 0 {
+		m.ratios = append(m.ratios, rate(r)/of)
 	}
 }
 
 func rate(r result) float64 { return float64(r.rows) / r.seconds }
-
-// fresh makes an empty data folder that knows the categories.
-func fresh(ctx context.Context, binary, dir, data string) error {
-	if err := os.RemoveAll(data); err != nil {
-		return err
-	}
-	_, err := runCrossdock(ctx, binary, data, filepath.Join(dir, "categories.yaml"), "")
-	return err
-}
 
 // generateApart generates in a process of its own: Linux counts the memory of
 // the process that starts another among the peak of the other.
@@ -174,6 +174,9 @@ func runFloor(ctx context.Context, kind, file, dir string) (result, error) {
 	cmd := exec.CommandContext(ctx, self, "-dir", dir, "-step", kind, file)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == exitAbsent {
+		return result{}, errAbsent // what is, it has said itself
+	}
 	if err != nil {
 		return result{}, err
 	}
@@ -227,17 +230,20 @@ func size(file string) (int64, error) {
 
 func print(measures []*measure) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "measure\trows\tseconds\trows/s\tMB/s\tpeak MiB\tx insert floor (median, min to max)\tnote")
+	fmt.Fprintln(w, "measure\trows\tseconds\trows/s\tMB/s\tpeak MiB\tratio: median, min to max\tbar\tof\tnote")
 	for _, m := range measures {
 		slices.SortFunc(m.results, func(a, b result) int { return cmp.Compare(a.seconds, b.seconds) })
 		r := m.results[len(m.results)/2]
-		ratio := ""
+		ratio, bar := "", ""
 		if len(m.ratios) > 0 {
 			slices.Sort(m.ratios)
 			ratio = fmt.Sprintf("%.2f, %.2f to %.2f", m.ratios[len(m.ratios)/2], m.ratios[0], m.ratios[len(m.ratios)-1])
 		}
-		fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%s\t%s\n", m.name, r.rows, r.seconds, rate(r),
-			float64(r.bytes)/1e6/r.seconds, r.peak>>20, ratio, r.note)
+		if m.bar > 0 {
+			bar = fmt.Sprintf("%.1f", m.bar)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%s\t%s\t%s\t%s\n", m.name, r.rows, r.seconds, rate(r),
+			float64(r.bytes)/1e6/r.seconds, r.peak>>20, ratio, bar, m.of, r.note)
 	}
 	_ = w.Flush()
 }
