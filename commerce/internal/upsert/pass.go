@@ -6,8 +6,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"crossdock/internal/store"
 	"crossdock/schemas"
@@ -204,50 +202,10 @@ func (p *pass) askIfWorth(row, done int) error {
 		return nil
 	}
 	p.asked = true
-	if p.t.probeSQL == "" {
-		return nil
+	if len(p.t.key) > 1 {
+		return p.askGroups(row)
 	}
 	return p.ask(row)
-}
-
-// ask reads which keys the table holds, with the hashes of their rows.
-func (p *pass) ask(from int) error {
-	in := p.inputs[p.t.key[0]]
-	if len(in) == 0 || in[0].text == nil {
-		return nil
-	}
-	var rows []int
-	list := []byte{'['}
-	p.batch.Each(func(row int) bool {
-		if row < from || in[0].rows.IsNull(row) {
-			return true
-		}
-		// A NUL ends a text of JSON early. A row left out is tried as a new one.
-		if key := in[0].text.Value(row); strings.IndexByte(key, 0) < 0 {
-			if len(rows) > 0 {
-				list = append(list, ',')
-			}
-			list = appendString(list, key)
-			rows = append(rows, row)
-		}
-		return true
-	})
-	answer, err := p.conn.Text(p.t.probeSQL, string(append(list, ']')))
-	if err != nil {
-		return err
-	}
-	p.known = make(map[int]int64, strings.Count(answer, "\n")+1)
-	for line := range strings.Lines(answer) {
-		place, hash, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		i, err := strconv.Atoi(place)
-		if err != nil || i >= len(rows) {
-			return fmt.Errorf("answer %q about %d keys", line, len(rows))
-		}
-		if p.known[rows[i]], err = strconv.ParseInt(hash, 10, 64); err != nil {
-			return fmt.Errorf("answer %q about %d keys", line, len(rows))
-		}
-	}
-	return nil
 }
 
 // row takes one row.
