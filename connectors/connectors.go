@@ -44,6 +44,9 @@ type Stream struct {
 	// Rereadable tells that the stream yields the same rows when opened again,
 	// so that the whole of it can be checked before the target is touched.
 	Rereadable bool
+	// Sparse tells that Columns are the members that the rows happen to have,
+	// so that those of the next file may well be others.
+	Sparse bool
 }
 
 // A ReadRequest says what to read.

@@ -50,7 +50,7 @@ func FindFiles(env Env, pattern string) ([]File, error) {
 		}
 		files = append(files, file)
 	}
-	return files, nil
+	return env.only(files), nil
 }
 
 // globEscape returns a pattern that matches the path alone.

@@ -26,6 +26,9 @@ type Env struct {
 	// Names says what to call a file, by its path, where its name on disk is
 	// not the one that the user knows, as with an upload.
 	Names map[string]string
+	// Only lists the paths of the files to read, where these are not all that
+	// the settings name; nil: all.
+	Only []string
 }
 
 // A Setting is one documented setting of a connector.

@@ -199,8 +199,14 @@ func (r references) owner(entity string) (Target, error) {
 	return r.hub.target(e)
 }
 
+// sourceOf makes the source of a pipeline. Where files are named it reads none
+// but those.
+func (h *Hub) sourceOf(p *pipelines.Pipeline, input *Input, only []string) (connectors.Source, error) {
+	return h.source(p, p.Source, "source", input, only)
+}
+
 // source makes the source that a pipeline, or one of its lookups, names.
-func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, file *Input) (connectors.Source, error) {
+func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, file *Input, only []string) (connectors.Source, error) {
 	names := make([]string, len(h.Types))
 	for i, t := range h.Types {
 		names[i] = t.Name
@@ -211,7 +217,7 @@ func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, fi
 		if err != nil {
 			return nil, err
 		}
-		env := connectors.Env{Dir: dir}
+		env := connectors.Env{Dir: dir, Only: only}
 		settings := s.Settings
 		if file != nil {
 			settings = file.override(settings)
@@ -235,7 +241,7 @@ func (h *Hub) source(p *pipelines.Pipeline, s pipelines.Source, under string, fi
 func (h *Hub) tables(ctx context.Context, p *pipelines.Pipeline) (map[string]*pipelines.Table, error) {
 	tables := make(map[string]*pipelines.Table, len(p.Lookups))
 	for _, l := range p.Lookups {
-		source, err := h.source(p, l.Source, "lookups."+l.Name+".source", nil)
+		source, err := h.source(p, l.Source, "lookups."+l.Name+".source", nil, nil)
 		if err != nil {
 			return nil, err
 		}

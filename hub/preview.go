@@ -165,7 +165,7 @@ func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*
 			r.Unmapped = append(r.Unmapped, f.Name)
 		}
 	}
-	source, err := h.source(p, p.Source, "source", input)
+	source, err := h.sourceOf(p, input, nil)
 	if err != nil {
 		return r, err
 	}

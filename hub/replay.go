@@ -79,7 +79,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	}
 	defer release()
 	id := newRunID(h.Clock())
-	if err := h.begin(ctx, p, id, cause, journal.Running, nil); err != nil {
+	if err := h.begin(ctx, p, id, cause, journal.Running, Options{}); err != nil {
 		return failed, err
 	}
 	started := h.Clock()

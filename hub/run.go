@@ -42,11 +42,13 @@ func (in *Input) override(settings map[string]any) map[string]any {
 
 // Options say how to run a pipeline.
 type Options struct {
-	Input    *Input  // nil: what the pipeline names
-	DryRun   bool    // find out what would happen, and write nothing
-	Requeue  bool    // when it is interrupted the run waits again, and has not ended
-	Planned  Planned // read and filled by a dry run; may be nil
-	By       string  // who asked for a replay; "" leaves no entry in the histories of rows
+	Input    *Input   // nil: what the pipeline names
+	DryRun   bool     // find out what would happen, and write nothing
+	Requeue  bool     // when it is interrupted the run waits again, and has not ended
+	Planned  Planned  // read and filled by a dry run; may be nil
+	Lifted   []string // guards that shall not hold it
+	Approved bool     // it was held, and is to read the files that it had then
+	By       string   // who asked for a replay; "" leaves no entry in the histories of rows
 	Progress func(Progress)
 }
 
@@ -98,6 +100,8 @@ type execution struct {
 	notices    []string
 	open       map[string][]int64 // rows that earlier runs have parked, by key
 	resources  []string           // read to their end
+	known      []journal.Past     // finished runs before this one, newest first
+	inputs     []journal.File     // the files of a source that reads files
 	files      []*os.File         // scratch
 }
 
@@ -122,22 +126,22 @@ func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (
 	}
 	defer release()
 	id := newRunID(h.Clock())
-	if err := h.begin(ctx, p, id, "command", journal.Running, options.Input); err != nil {
+	if err := h.begin(ctx, p, id, "command", journal.Running, options); err != nil {
 		return Summary{}, err
 	}
 	return h.execute(ctx, p, options, id)
 }
 
-func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string, status journal.Status, input *Input) error {
+func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string, status journal.Status, options Options) error {
 	file, err := filepath.Abs(p.File)
 	if err != nil {
 		return err
 	}
 	run := journal.Run{
 		ID: id, Pipeline: p.Name, Entity: p.Entity.Name, Cause: cause, Status: status,
-		PipelineFile: file, PipelineHash: p.Hash,
+		PipelineFile: file, PipelineHash: p.Hash, Lifted: strings.Join(options.Lifted, ","),
 	}
-	if input != nil {
+	if input := options.Input; input != nil {
 		run.InputPath, run.InputName = input.Path, input.Name
 	}
 	return h.journal.Begin(ctx, run)
@@ -158,6 +162,9 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		err = x.register(ctx)
 	}
 	if err == nil {
+		err = x.guardHeader(ctx)
+	}
+	if err == nil {
 		err = x.deliver(ctx)
 	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
@@ -170,6 +177,9 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
 		s.Status = journal.Queued
 		return s, h.journal.Requeue(context.WithoutCancel(ctx), id)
+	}
+	if held, ok := errors.AsType[*HeldError](err); ok {
+		return s, errors.Join(err, h.journal.Hold(context.WithoutCancel(ctx), id, held.Guard, held.Error()))
 	}
 	resources := x.resources
 	if err != nil {
@@ -188,7 +198,10 @@ func (x *execution) summary(err error, took time.Duration) Summary {
 	if s.Seconds > 0 {
 		s.RowsPerSecond = float64(s.Read) / s.Seconds
 	}
+	_, held := errors.AsType[*HeldError](err)
 	switch {
+	case held:
+		s.Status, s.Error = journal.Held, err.Error()
 	case errors.Is(err, ErrStopped):
 		s.Status, s.Error = journal.Stopped, err.Error()
 	case err != nil:
@@ -228,6 +241,12 @@ func (x *execution) register(ctx context.Context) error {
 	if err := x.hub.journal.Register(ctx, x.pipeline.Name, file); err != nil {
 		return err
 	}
+	if err := x.hub.journal.BeginFiles(ctx, x.id, x.pipeline.Name, x.pipeline.Hash, x.inputs); err != nil {
+		return err
+	}
+	if err := x.hub.journal.Observe(ctx, x.id, x.stream.Columns, nil); err != nil {
+		return err
+	}
 	x.open, err = x.hub.journal.OpenKeys(ctx, x.pipeline.Name, openKeys)
 	return err
 }
@@ -242,8 +261,16 @@ func (x *execution) prepare(ctx context.Context) error {
 	if x.target, err = h.target(p.Entity); err != nil {
 		return err
 	}
-	if x.source, err = h.source(p, p.Source, "source", x.options.Input); err != nil {
+	if x.source, err = h.sourceOf(p, x.options.Input, nil); err != nil {
 		return err
+	}
+	if err := x.findFiles(); err != nil {
+		return err
+	}
+	if x.options.Approved {
+		if err := x.sameFiles(ctx); err != nil {
+			return err
+		}
 	}
 	var streams []connectors.Stream
 	err = again(ctx, func() (err error) {
@@ -297,7 +324,7 @@ func (x *execution) deliver(ctx context.Context) error {
 	if err := x.lookAhead(ctx); err != nil {
 		return err
 	}
-	if x.pipeline.StopAbove < 1 && x.stream.Rereadable {
+	if x.mustSurvey() && x.stream.Rereadable {
 		ahead, err := x.survey(ctx)
 		if err != nil {
 			return err
@@ -312,6 +339,9 @@ func (x *execution) deliver(ctx context.Context) error {
 		}
 	}
 	if err := x.flow(ctx, func(one *processed) error { return x.write(ctx, one) }); err != nil {
+		return err
+	}
+	if err := x.noteRows(ctx); err != nil {
 		return err
 	}
 	return x.complete()
@@ -353,6 +383,9 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 		return nil, err
 	}
 	if err := x.tooMany(counts); err != nil {
+		return nil, err
+	}
+	if err := x.guardRows(ctx, counts.Read); err != nil {
 		return nil, err
 	}
 	x.surveyed, x.byRule, x.examples = counts.Read, map[string]int64{}, nil

@@ -64,8 +64,8 @@ func (u *Upload) Drop() error { return os.Remove(u.path) }
 // Queue begins a run of the pipeline over an upload. When it returns, file and
 // run are safe: they outlive the process.
 func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload) (journal.Run, error) {
-	input := &Input{Path: u.path, Name: u.Name}
-	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, input); err != nil {
+	options := Options{Input: &Input{Path: u.path, Name: u.Name}}
+	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, options); err != nil {
 		return journal.Run{}, err
 	}
 	h.wakeUp()
@@ -165,7 +165,7 @@ func (h *Hub) sweep(ctx context.Context) error {
 		if err != nil && !errors.Is(err, journal.ErrNotFound) {
 			return err
 		}
-		if err == nil && run.Finished.IsZero() {
+		if err == nil && (run.Finished.IsZero() || run.Status == journal.Held) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
@@ -203,31 +203,61 @@ func (h *Hub) try(ctx context.Context, run *journal.Run) (busy bool) {
 	return false
 }
 
-// work runs one upload. When ctx ends it is queued again, to begin anew under
-// the same id: services remember its batches, so that it counts as it would have.
+// work runs one upload, or one run that was held and is approved.
 func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 	release, err := h.lock(run.Pipeline)
 	if err != nil {
 		return err
 	}
 	defer release()
-	// Another process may have done it since it was listed.
-	if taken, err := h.journal.Restart(ctx, run.ID); err != nil || !taken {
+	s, err := h.take(ctx, run.ID, Options{Requeue: true})
+	if s.Run == "" || s.Status == journal.Queued {
 		return err
-	}
-	p, err := h.Load(run.PipelineFile)
-	if err != nil {
-		_, finishErr := h.journal.Finish(ctx, run.ID, journal.Failed, err.Error(), nil)
-		return errors.Join(err, finishErr, os.Remove(run.InputPath))
-	}
-	s, err := h.execute(ctx, p, Options{Input: &Input{Path: run.InputPath, Name: run.InputName}, Requeue: true}, run.ID)
-	if s.Status == journal.Queued {
-		return nil
 	}
 	h.Log.InfoContext(ctx, "run finished", "run", s.Run, "pipeline", s.Pipeline, "status", s.Status, "read", s.Read,
 		"applied", s.Applied, "unchanged", s.Unchanged, "rejected", s.Rejected, "skipped", s.Skipped, "seconds", s.Seconds)
+	return err
+}
+
+// take runs a run that waits in the queue, unless someone else has taken it,
+// of which an empty summary tells. The caller has the lock of its pipeline.
+// When ctx ends the run is queued again, to begin anew under the same id:
+// services remember its batches, so that it counts as it would have.
+func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, error) {
+	taken, err := h.journal.Restart(ctx, id)
+	if err != nil || !taken {
+		return Summary{}, err
+	}
+	run, err := h.journal.Run(ctx, id)
+	if err != nil {
+		return Summary{}, err
+	}
+	options.Input = inputOf(&run)
+	if run.Lifted != "" {
+		options.Lifted, options.Approved = strings.Split(run.Lifted, ","), true
+	}
+	p, err := h.Load(run.PipelineFile)
+	if err == nil && options.Approved {
+		err = samePipeline(p, &run)
+	}
+	if err != nil {
+		_, finishErr := h.journal.Finish(ctx, id, journal.Failed, err.Error(), nil)
+		return Summary{}, errors.Join(err, finishErr, dropUpload(&run))
+	}
+	s, err := h.execute(ctx, p, options, id)
+	if s.Status == journal.Queued || s.Status == journal.Held {
+		return s, err // its file is needed again
+	}
 	// Its rows are applied, or parked as they were read: the file has done its work.
-	return errors.Join(err, os.Remove(run.InputPath))
+	return s, errors.Join(err, dropUpload(&run))
+}
+
+// dropUpload removes the file of an upload. Files that are not ours stay.
+func dropUpload(run *journal.Run) error {
+	if run.Cause != "upload" {
+		return nil
+	}
+	return os.Remove(run.InputPath)
 }
 
 // CloseDeadRuns ends the runs whose process is gone: uploads are queued again,
@@ -245,7 +275,7 @@ func (h *Hub) CloseDeadRuns(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if run.Cause == "upload" {
+		if run.Cause == "upload" || run.Lifted != "" && !run.ApprovedAt.IsZero() {
 			err = h.journal.Requeue(ctx, run.ID)
 		} else {
 			_, err = h.journal.Finish(ctx, run.ID, journal.Stopped,

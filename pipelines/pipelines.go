@@ -40,6 +40,8 @@ type Pipeline struct {
 	// stops; it is 1 where none is set.
 	StopAbove float64
 
+	Guard Guard
+
 	doc *document
 }
 
@@ -58,7 +60,7 @@ type Lookup struct {
 }
 
 func topKeys() []string {
-	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject"}
+	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard"}
 }
 
 // A Table is a lookup table in memory.
@@ -100,6 +102,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.Source = d.source("source", d.root["source"])
 	p.parseLookups()
 	p.parseOnReject()
+	p.parseGuard()
 	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
 		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
 	}

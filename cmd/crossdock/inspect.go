@@ -48,7 +48,7 @@ func (a *app) runsCommand() *cobra.Command {
 		},
 	}
 	list.Flags().StringVar(&filter.Pipeline, "pipeline", "", "those of one pipeline")
-	list.Flags().StringVar(&status, "status", "", "queued, running, succeeded, partial, failed or stopped")
+	list.Flags().StringVar(&status, "status", "", "queued, running, succeeded, partial, failed, stopped or held")
 	list.Flags().IntVar(&filter.Limit, "limit", 50, "most runs to list")
 	show := &cobra.Command{
 		Use: "show RUN", Short: "Show one run",
@@ -71,7 +71,7 @@ func (a *app) runsCommand() *cobra.Command {
 			})
 		},
 	}
-	return group("runs", "See what ran", list, show)
+	return group("runs", "See what ran, and approve what a guard holds", list, show, a.approveCommand())
 }
 
 // summaryOf returns what `run --json` printed of a run.
@@ -117,6 +117,9 @@ func (a *app) printRun(r journal.Run, open int64) {
 	fmt.Fprintf(a.stdout, "pipeline file %s (%.12s)\n", r.PipelineFile, r.PipelineHash)
 	if r.InputName != "" {
 		fmt.Fprintf(a.stdout, "input %s\n", r.InputName)
+	}
+	if r.ApprovedBy != "" {
+		fmt.Fprintf(a.stdout, "approved by %s at %s, without guard %s\n", r.ApprovedBy, r.ApprovedAt.Format("2006-01-02 15:04:05Z"), r.Lifted)
 	}
 	a.printSummary(a.summaryOf(r))
 	if r.Error != "" {

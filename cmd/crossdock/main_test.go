@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -36,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"replace": scriptReplace,
 			"zip":     scriptZip,
 			"zstd":    scriptZstd,
+			"held":    scriptHeld,
 		},
 	})
 }
@@ -70,6 +72,20 @@ func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s does not contain %q", args[2], args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// scriptHeld keeps the id of the run that is held in a variable: held RUN.
+func scriptHeld(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: held VARIABLE")
+	}
+	ts.Check(ts.Exec("crossdock", "runs", "list", "--status", "held", "--limit", "1", "--json"))
+	var runs []struct{ Run string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &runs))
+	if len(runs) == 0 {
+		ts.Fatalf("no run is held")
+	}
+	ts.Setenv(args[0], runs[0].Run)
 }
 
 // scriptOccupy listens on a free port until the script ends: occupy VARIABLE.

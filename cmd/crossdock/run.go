@@ -20,7 +20,8 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var file string
-	var dryRun bool
+	var options hub.Options
+	var acceptHeader bool
 	cmd := &cobra.Command{
 		Use: "run PIPELINE...", Short: "Run pipelines, one after another",
 		Long: `Run reads each pipeline's source, maps and checks its rows, delivers the good
@@ -30,12 +31,16 @@ order of their file names.`,
 		Args:    arguments(cobra.MinimumNArgs(1), "pipeline files or folders"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				return a.runPipelines(ctx, h, args, file, dryRun)
+				if acceptHeader {
+					options.Lifted = append(options.Lifted, "header")
+				}
+				return a.runPipelines(ctx, h, args, file, options)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "find out what would happen, and write nothing")
+	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "find out what would happen, and write nothing")
+	cmd.Flags().BoolVar(&acceptHeader, "accept-header", false, "go on where the source has other columns than in the run before")
 	return cmd
 }
 
@@ -73,7 +78,7 @@ func input(file string) (*hub.Input, error) {
 	return hub.FileInput(file)
 }
 
-func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file string, dryRun bool) error {
+func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file string, options hub.Options) error {
 	list, err := a.load(h, paths)
 	if err != nil {
 		return err
@@ -81,21 +86,20 @@ func (a *app) runPipelines(ctx context.Context, h *hub.Hub, paths []string, file
 	if file != "" && len(list) > 1 {
 		return usagef("--file goes with one pipeline, not with %d", len(list))
 	}
-	in, err := input(file)
-	if err != nil {
+	if options.Input, err = input(file); err != nil {
 		return err
 	}
 	if err := h.CloseDeadRuns(ctx); err != nil {
 		return err
 	}
 	var total journal.Counts
-	var planned hub.Planned
-	if dryRun && len(list) > 1 {
-		planned = hub.Planned{}
+	if options.DryRun && len(list) > 1 {
+		options.Planned = hub.Planned{}
 	}
 	for i, p := range list {
 		bar := a.newProgress(p.Name)
-		s, err := h.Run(ctx, p, hub.Options{Input: in, DryRun: dryRun, Planned: planned, Progress: bar.update})
+		options.Progress = bar.update
+		s, err := h.Run(ctx, p, options)
 		bar.finish()
 		a.printSummary(s)
 		if err != nil {

@@ -219,6 +219,9 @@ func (s *source) sample(ctx context.Context) connectors.Probe {
 	return probe
 }
 
+// Files lists the files that the path names.
+func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+
 // Discover returns the one stream that the files make together.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
 	tables, err := s.inspectAll(ctx)

@@ -124,6 +124,9 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 	return probes
 }
 
+// Files lists the files that the path names.
+func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+
 // Discover lists the visible sheets of the first workbook. A sheet whose
 // columns cannot be told, such as a cover, has none, unless it is selected.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {

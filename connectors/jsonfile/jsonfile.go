@@ -110,13 +110,16 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 	return probes
 }
 
+// Files lists the files that the path names.
+func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+
 // Discover returns the one stream that the files make together.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
 	data, err := s.dataset(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return []connectors.Stream{{Columns: data.tree.columns, Rereadable: true}}, nil
+	return []connectors.Stream{{Columns: data.tree.columns, Rereadable: true, Sparse: true}}, nil
 }
 
 // Open reads all files once for their columns before the first row of any is

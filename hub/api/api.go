@@ -60,6 +60,7 @@ func Register(api huma.API, cfg Config) {
 			Content:     map[string]*huma.MediaType{xlsxType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 		}},
 	}, s.downloadErrors)
+	s.registerApprove(api)
 	describeCells(api)
 }
 
@@ -81,8 +82,8 @@ type Run struct {
 	ID        string  `json:"run" example:"20261121-141058-k7qd" doc:"Id of the run"`
 	Pipeline  string  `json:"pipeline" example:"acme-catalog"`
 	Entity    string  `json:"entity" example:"product"`
-	Cause     string  `json:"cause" enum:"command,upload,replay"`
-	Status    string  `json:"status" enum:"queued,running,succeeded,partial,failed,stopped" doc:"partial: finished, and some rows were rejected"`
+	Cause     string  `json:"cause" enum:"command,upload,schedule,replay,mended,revert"`
+	Status    string  `json:"status" enum:"queued,running,succeeded,partial,failed,stopped,held" doc:"partial: finished, and some rows were rejected; held: a guard waits for an approval"`
 	Read      int64   `json:"read" doc:"Rows read: applied + unchanged + rejected + skipped"`
 	Applied   int64   `json:"applied" doc:"Rows created, changed or deleted"`
 	Unchanged int64   `json:"unchanged" doc:"Rows that the target held already"`
@@ -92,7 +93,9 @@ type Run struct {
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"rows_per_second"`
 	Input     string  `json:"input,omitempty" doc:"Name of the uploaded file"`
-	Error     string  `json:"error,omitempty" doc:"Why it failed or was stopped"`
+	Error     string  `json:"error,omitempty" doc:"Why it failed, was stopped or is held"`
+	Guard     string  `json:"guard,omitempty" doc:"The guard that holds it"`
+	Approved  string  `json:"approved_by,omitempty" doc:"Who approved it when it was held"`
 	Started   string  `json:"started_at" format:"date-time"`
 	Finished  string  `json:"finished_at,omitempty" format:"date-time"`
 }
@@ -103,7 +106,7 @@ func (s *server) view(r journal.Run) Run {
 	v := Run{
 		ID: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Cause: r.Cause, Status: string(r.Status),
 		Read: r.Read, Applied: r.Applied, Unchanged: r.Unchanged, Rejected: r.Rejected, Skipped: r.Skipped, Warned: r.Warned,
-		Seconds: r.Seconds(s.Hub.Clock()), Input: r.InputName, Error: r.Error, Started: r.Started.Format(timeFormat),
+		Seconds: r.Seconds(s.Hub.Clock()), Input: r.InputName, Error: r.Error, Guard: r.Guard, Approved: r.ApprovedBy, Started: r.Started.Format(timeFormat),
 	}
 	if v.Seconds > 0 {
 		v.Rate = float64(r.Read) / v.Seconds
@@ -124,7 +127,7 @@ type runList struct {
 
 func (s *server) listRuns(ctx context.Context, in *struct {
 	Pipeline string `query:"pipeline" doc:"Runs of this pipeline alone"`
-	Status   string `query:"status" enum:"queued,running,succeeded,partial,failed,stopped" doc:"Runs in this state alone"`
+	Status   string `query:"status" enum:"queued,running,succeeded,partial,failed,stopped,held" doc:"Runs in this state alone"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Most runs to return"`
 },
 ) (*runList, error) {

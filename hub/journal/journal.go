@@ -65,11 +65,12 @@ const (
 	Partial   Status = "partial"   // finished; some rows were rejected
 	Failed    Status = "failed"    // an error ended it
 	Stopped   Status = "stopped"   // a guard, a person or the end of the process stopped it
+	Held      Status = "held"      // a guard holds it until a person approves it
 )
 
 // Statuses lists them all.
 func Statuses() []string {
-	return []string{string(Queued), string(Running), string(Succeeded), string(Partial), string(Failed), string(Stopped)}
+	return []string{string(Queued), string(Running), string(Succeeded), string(Partial), string(Failed), string(Stopped), string(Held)}
 }
 
 // Counts accounts for the rows of a run.
@@ -112,6 +113,10 @@ type Run struct {
 	Started      time.Time
 	Finished     time.Time // zero while it runs
 	Batches      int64
+	Guard        string    // that holds it
+	Lifted       string    // guards that were lifted for it, separated by commas
+	ApprovedBy   string    // who approved it after it was held, "" for none
+	ApprovedAt   time.Time // zero for never
 	Counts
 }
 
@@ -128,9 +133,9 @@ func (r *Run) Seconds(now time.Time) float64 {
 func (j *Journal) Begin(ctx context.Context, r Run) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, started_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
-			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, j.now())
+			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, started_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
+			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, j.now())
 		return err
 	})
 }
@@ -239,6 +244,9 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			status, reason, j.now(), id); err != nil {
 			return err
 		}
+		if err := finishFiles(ctx, tx, id, status); err != nil {
+			return err
+		}
 		close := func(condition string, args ...any) error {
 			// Not "or abort", for which SQLite would keep every page that the
 			// statement changes in memory a second time, to take it back alone.
@@ -300,18 +308,22 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
-	started_at, finished_at, batches, read, applied, unchanged, rejected, skipped, warned`
+	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
 	var started int64
-	var finished sql.NullInt64
+	var finished, approved sql.NullInt64
 	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
 		&r.InputName, &r.Error, &started, &finished, &r.Batches,
+		&r.Guard, &r.Lifted, &r.ApprovedBy, &approved,
 		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned)
 	r.Started = time.UnixMicro(started).UTC()
 	if finished.Valid {
 		r.Finished = time.UnixMicro(finished.Int64).UTC()
+	}
+	if approved.Valid {
+		r.ApprovedAt = time.UnixMicro(approved.Int64).UTC()
 	}
 	return r, err
 }

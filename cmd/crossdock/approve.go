@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"crossdock/hub"
+)
+
+func (a *app) approveCommand() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use: "approve RUN...", Short: "Run what a guard holds, with that guard lifted",
+		Long: `Approve runs exactly the runs that a guard holds, with the guard that holds them
+lifted: by the same text of the pipeline and over the same files. Where one of
+these has changed since, it refuses.`,
+		Example: "  crossdock runs list --status held\n  crossdock runs approve 20261121-141058-k7qd",
+		Args:    arguments(cobra.MinimumNArgs(1), "the ids of runs"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				return a.approve(ctx, h, args, by)
+			})
+		},
+	}
+	byFlag(cmd, &by)
+	return cmd
+}
+
+func (a *app) approve(ctx context.Context, h *hub.Hub, ids []string, by string) error {
+	var rejected bool
+	for _, id := range ids {
+		bar := a.newProgress(id)
+		s, err := h.Approve(ctx, id, by, bar.update)
+		bar.finish()
+		a.printSummary(s)
+		if err != nil {
+			return err
+		}
+		if s.Rejected > 0 {
+			rejected = true
+			a.printRejected(ctx, h, s)
+		}
+	}
+	if rejected {
+		return errRejected
+	}
+	return nil
+}
+
+// byFlag lets a command say who gives it: else it is the user of the system.
+func byFlag(cmd *cobra.Command, by *string) {
+	name := os.Getenv("USER")
+	if name == "" {
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	cmd.Flags().StringVar(by, "by", name, "who does this")
+}
