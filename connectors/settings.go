@@ -34,7 +34,7 @@ type Env struct {
 // A Setting is one documented setting of a connector.
 type Setting struct {
 	Name, Doc, Default, Example string
-	Kind                        string // text, whole number, yes or no, list of text, secret
+	Kind                        string // text, whole number, yes or no, list of text, map of text, secret
 	Values                      []string
 	Required                    bool
 }
@@ -75,7 +75,8 @@ func (es SettingErrors) Error() string {
 //
 //	Path string `json:"path" doc:"File or glob." example:"in/*.csv" required:"true"`
 //
-// A field is a string, a Secret, an int, a bool or a []string. The tags doc,
+// A field is a string, a Secret, an int, a bool, a []string or a
+// map[string]string. The tags doc,
 // default, example, enum (values separated by commas) and required make help
 // and JSON Schema. Unknown settings and values of another type are refused. A
 // method Validate() error on C may refuse combinations.
@@ -120,6 +121,8 @@ func settingsOf(t reflect.Type) []Setting {
 			s.Kind = "yes or no"
 		case f.Type == reflect.TypeFor[[]string]():
 			s.Kind = "list of text"
+		case f.Type == reflect.TypeFor[map[string]string]():
+			s.Kind = "map of text"
 		default:
 			panic(fmt.Sprintf("connectors: setting %s.%s has type %s", t, f.Name, f.Type))
 		}
@@ -200,6 +203,29 @@ func assign(field reflect.Value, s Setting, value any) string {
 			}
 			field.Set(reflect.Append(field, reflect.ValueOf(t)))
 		}
+	case "map of text":
+		return assignTexts(field, value, wrong)
 	}
+	return ""
+}
+
+// assignTexts sets a field that is a map, or returns what is wrong.
+func assignTexts(field reflect.Value, value any, wrong string) string {
+	items, ok := value.(map[string]any)
+	if !ok {
+		return wrong
+	}
+	texts := make(map[string]string, len(items))
+	for name, item := range items {
+		switch item := item.(type) {
+		case string:
+			texts[name] = item
+		case int64:
+			texts[name] = strconv.FormatInt(item, 10)
+		default:
+			return wrong + "; put each value in quotes"
+		}
+	}
+	field.Set(reflect.ValueOf(texts))
 	return ""
 }

@@ -116,6 +116,37 @@ func TestDefinePanicsOnASettingItCannotDecode(t *testing.T) {
 	Define("x", "Is wrong.", func(struct{ Ratio float64 }, Env) (Source, error) { return nil, nil })
 }
 
+func TestSettingsThatAreMaps(t *testing.T) {
+	type config struct {
+		Columns map[string]string `json:"columns" doc:"Where they are."`
+	}
+	var got config
+	kind := Define("x", "Reads.", func(c config, _ Env) (Source, error) {
+		got = c
+		return nil, nil
+	})
+	if kind.Settings[0].Kind != "map of text" {
+		t.Errorf("the setting is a %s", kind.Settings[0].Kind)
+	}
+	if _, err := kind.New(map[string]any{"columns": map[string]any{"sku": "1-18", "kind": int64(7)}}, Env{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"sku": "1-18", "kind": "7"}, got.Columns); diff != "" {
+		t.Errorf("columns (-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct {
+		in   any
+		want string
+	}{
+		{"sku", `columns: must be a map of text, not "sku"`},
+		{map[string]any{"sku": []any{"1"}}, `columns: must be a map of text, not "map[sku:[1]]"; put each value in quotes`},
+	} {
+		if _, err := kind.New(map[string]any{"columns": tt.in}, Env{}); err == nil || err.Error() != tt.want {
+			t.Errorf("error is %v, want %s", err, tt.want)
+		}
+	}
+}
+
 func TestSecretIsMasked(t *testing.T) {
 	c := testConfig{Address: "a", Token: "hunter2"}
 	for _, shown := range []string{fmt.Sprint(c), fmt.Sprintf("%v %s %+v", c, c.Token, c)} {

@@ -6,10 +6,11 @@ import (
 	"crossdock/connectors"
 	"crossdock/connectors/csvfile"
 	"crossdock/connectors/excel"
+	"crossdock/connectors/fixedwidth"
 	"crossdock/connectors/jsonfile"
 )
 
 // Types returns the connectors that ship, in the order of help.
 func Types() []connectors.Type {
-	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type()}
+	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type(), fixedwidth.Type()}
 }

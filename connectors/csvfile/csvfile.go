@@ -19,8 +19,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/htmlindex"
-
 	"crossdock/connectors"
 	"crossdock/schemas"
 )
@@ -73,8 +71,8 @@ func (c Config) Validate() error {
 	if end := recordEndOf(c.RecordEnd); end != "" && (strings.HasPrefix(end, delimiter) || strings.HasPrefix(delimiter, end)) {
 		refuse("record_end", "cannot be told from the delimiter")
 	}
-	if _, err := htmlindex.Get(c.Encoding); err != nil && c.Encoding != auto {
-		refuse("encoding", fmt.Sprintf("%s is not known%s", schemas.QuoteShort(c.Encoding), schemas.DidYouMean(c.Encoding, commonEncodings())))
+	if message := connectors.EncodingFault(c.Encoding); message != "" {
+		refuse("encoding", message)
 	}
 	c.validateHeader(refuse)
 	for _, n := range []struct {
@@ -125,11 +123,6 @@ const (
 	auto = "auto"
 	none = "none"
 )
-
-// commonEncodings are those that a misspelt name is compared with.
-func commonEncodings() []string {
-	return []string{auto, "utf-8", "utf-16le", "utf-16be", "windows-1252", "windows-1250", "windows-1251", "iso-8859-1", "iso-8859-2", "iso-8859-15", "macintosh", "shift_jis", "gbk", "big5", "euc-kr"}
-}
 
 func delimiterOf(setting string) string {
 	switch setting {
@@ -193,7 +186,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 	}
 	t := tables[0]
 	files.Detail = fmt.Sprintf("%d found, the first is %s (%s, cells cut by %s, %d columns)",
-		len(tables), t.file.Name, t.charset.name, delimiterName(t.format.delimiter), len(t.columns))
+		len(tables), t.file.Name, t.charset.Name, delimiterName(t.format.delimiter), len(t.columns))
 	return []connectors.Probe{files, s.sample(ctx)}
 }
 

@@ -281,7 +281,7 @@ func (r *reader) fault(row []connectors.Span) (connectors.Reject, bool) {
 		case s.decoded && bytes.ContainsRune(text, utf8.RuneError):
 			return connectors.Reject{
 				Column: i, Rule: "encoding", Value: r.value(cell),
-				Message: fmt.Sprintf("the cell is not %s: set encoding to that of the file", t.charset.name),
+				Message: fmt.Sprintf("the cell is not %s: set encoding to that of the file", t.charset.Name),
 			}, false
 		case !s.decoded && !utf8.Valid(text):
 			return connectors.Reject{
@@ -313,7 +313,7 @@ func (r *reader) keep(row []connectors.Span, budget int) []string {
 		// A byte that is replaced becomes three at most.
 		text := r.readable(r.scan.buf[cell.Start:min(cell.End, cell.Start+uint32(budget))])
 		if len(text) > budget {
-			text = string(wholeRunes([]byte(text[:budget])))
+			text = string(connectors.WholeRunes([]byte(text[:budget])))
 		}
 		cells = append(cells, text)
 		budget -= len(text)
@@ -325,7 +325,7 @@ func (r *reader) keep(row []connectors.Span, budget int) []string {
 // was probably meant where it is not UTF-8. A NUL, which databases refuse, is
 // shown by its symbol.
 func (r *reader) readable(text []byte) string {
-	if !utf8.Valid(wholeRunes(text)) {
+	if !utf8.Valid(connectors.WholeRunes(text)) {
 		text, _ = charmap.Windows1252.NewDecoder().Bytes(text)
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(string(text), "\uFFFD"), "\x00", "␀")

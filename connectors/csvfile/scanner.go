@@ -173,22 +173,9 @@ func (s *scanner) isSuspect(block []byte) bool {
 		return bytes.Contains(block, []byte("\uFFFD"))
 	}
 	if !s.eof {
-		block = wholeRunes(block)
+		block = connectors.WholeRunes(block)
 	}
 	return !validUTF8(block)
-}
-
-// wholeRunes cuts off a rune of which the end has not been read.
-func wholeRunes(text []byte) []byte {
-	for i := 1; i <= min(utf8.UTFMax, len(text)); i++ {
-		if tail := text[len(text)-i:]; utf8.RuneStart(tail[0]) {
-			if !utf8.FullRune(tail) {
-				return text[:len(text)-i]
-			}
-			break
-		}
-	}
-	return text
 }
 
 // validUTF8 is utf8.Valid for text that is mostly ASCII with some letters

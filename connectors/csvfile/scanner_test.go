@@ -208,16 +208,6 @@ func TestValidUTF8AgreesWithStandard(t *testing.T) {
 	})
 }
 
-func TestWholeRunes(t *testing.T) {
-	for in, want := range map[string]string{
-		"": "", "a": "a", "aä": "aä", "a\xc3": "a", "a\xe6\xbc": "a", "a\xf0\x9f\x99": "a", "漢\xe6": "漢", "\x80\x80\x80\x80\x80": "\x80\x80\x80\x80\x80", "a\xff": "a\xff",
-	} {
-		if got := string(wholeRunes([]byte(in))); got != want {
-			t.Errorf("wholeRunes(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestReadingFails(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for name, src := range map[string]io.Reader{

@@ -19,7 +19,7 @@ import (
 type table struct {
 	cfg      Config
 	file     connectors.File
-	charset  charset
+	charset  connectors.Charset
 	format   format
 	columns  []string
 	trailing bool // header and rows end with a delimiter, behind which nothing stands
@@ -56,8 +56,8 @@ func inspect(ctx context.Context, file connectors.File, cfg Config) (*table, err
 	if err := notDelimited(file.Name, first.raw); err != nil {
 		return nil, err
 	}
-	t.charset = detectCharset(first.raw, cfg.Encoding)
-	first.text = t.charset.text(first.raw)
+	t.charset = connectors.DetectCharset(first.raw, cfg.Encoding)
+	first.text = t.charset.Text(first.raw[t.charset.Mark:])
 	t.format = format{delimiter: delimiterOf(cfg.Delimiter), recordEnd: recordEndOf(cfg.RecordEnd)}
 	if quote := quoteOf(cfg.Quote); quote != "" {
 		t.format.quote, t.format.quoting = quote[0], true
@@ -227,7 +227,7 @@ func (t *table) header(scan *scanner, cells []connectors.Span, line int64) ([]st
 	for i, cell := range cells {
 		text := scan.buf[cell.Start:cell.End]
 		if len(t.cfg.Columns) == 0 && (!utf8.Valid(text) || scan.decoded && bytes.ContainsRune(text, utf8.RuneError)) {
-			return nil, scan.fail(line, i, "the header is not "+t.charset.name, "set encoding, most often to windows-1252")
+			return nil, scan.fail(line, i, "the header is not "+t.charset.Name, "set encoding, most often to windows-1252")
 		}
 		if names[i] = strings.TrimSpace(string(text)); strings.Contains(names[i], "\x00") {
 			return nil, scan.fail(line, i, "the header contains a NUL character: the file is damaged here", "")
@@ -412,7 +412,7 @@ func (t *table) open(ctx context.Context, offset, line int64) (*scanner, *connec
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := t.seek(ctx, file, offset)
+	text, err := t.charset.TextFrom(ctx, file, t.file.Size, offset)
 	if err != nil {
 		_ = file.Close()
 		if ctx.Err() != nil {
@@ -422,39 +422,8 @@ func (t *table) open(ctx context.Context, offset, line int64) (*scanner, *connec
 	}
 	scan := newScanner(text, t.format, offset, line, blockBytes)
 	scan.maxCell, scan.maxColumns = t.cfg.MaxCell, t.cfg.MaxColumns
-	scan.decoded, scan.resource, scan.names = t.charset.encoding != nil, t.file.Name, t.columns
+	scan.decoded, scan.resource, scan.names = t.charset.Decodes(), t.file.Name, t.columns
 	return scan, file, nil
-}
-
-// seek returns the text from an offset on. Only plain UTF-8 can be sought;
-// text that is unpacked or decoded has to be read up to there again.
-func (t *table) seek(ctx context.Context, file *connectors.OpenFile, offset int64) (io.Reader, error) {
-	bom := int64(t.charset.bom)
-	if !file.Packed && t.charset.encoding == nil {
-		if bom+offset > t.file.Size {
-			return nil, io.ErrUnexpectedEOF
-		}
-		return file, file.SkipTo(bom + offset)
-	}
-	if err := skip(ctx, file, bom); err != nil {
-		return nil, err
-	}
-	text := t.charset.reader(file)
-	return text, skip(ctx, text, offset)
-}
-
-func skip(ctx context.Context, r io.Reader, n int64) error {
-	for n > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		skipped, err := io.CopyN(io.Discard, r, min(n, 1<<20))
-		if err != nil {
-			return fmt.Errorf("%d bytes before that place: %w", n-skipped, err)
-		}
-		n -= skipped
-	}
-	return nil
 }
 
 // delimiterName writes a delimiter as a setting has it.
