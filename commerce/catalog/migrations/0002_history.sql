@@ -12,19 +12,17 @@ CREATE TABLE change (
 CREATE INDEX change_by_run ON change (run);
 
 -- Rows as they were before a batch updated or deleted them. A row that a batch
--- has created has none, so that a first load writes nothing here. Keys are
--- JSON as events have them; an image is a JSON object of the columns.
+-- has created has none, so that a first load writes nothing here. Many rows lie
+-- in one block, because one by one they would cost as much as the updates do.
 CREATE TABLE pre_image (
-  seq      INTEGER NOT NULL,
-  entity   TEXT    NOT NULL,
-  key      TEXT    NOT NULL,
-  was_seq  INTEGER NOT NULL, -- changed_seq and row_hash of the row then
-  was_hash INTEGER NOT NULL,
-  image    TEXT    NOT NULL,
-  PRIMARY KEY (seq, entity, key)
-) STRICT, WITHOUT ROWID;
+  id     INTEGER NOT NULL PRIMARY KEY,
+  seq    INTEGER NOT NULL, -- of change
+  images BLOB    NOT NULL  -- Zstandard of JSON lines: key, changed_seq and row_hash then, columns
+) STRICT;
+CREATE INDEX pre_image_by_seq ON pre_image (seq);
 
--- The last deletion of each key, which may have been created again since.
+-- The last deletion of each key, which may have been created again since. Keys
+-- are JSON as events have them.
 CREATE TABLE tombstone (
   entity TEXT    NOT NULL,
   key    TEXT    NOT NULL,

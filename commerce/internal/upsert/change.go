@@ -23,7 +23,7 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 	if p.known == nil {
 		p.found++ // where the keys were asked for, it is counted already
 	}
-	old := p.old[2:]
+	old := p.stored()
 	if p.old[1] == int64(p.hashes[row]) {
 		p.outcome.Unchanged++
 		return true, nil
@@ -64,6 +64,9 @@ func (p *pass) writeMerged(row int) error {
 	}
 	if _, _, err := s.Exec(p.set); err != nil {
 		return p.failed(row, err)
+	}
+	if err := p.keepOld(row); err != nil {
+		return err
 	}
 	id, _ := p.old[0].(int64)
 	return p.applied(row, id, false)
@@ -108,7 +111,7 @@ func (p *pass) deleteRow(row int) error {
 		return nil
 	}
 	p.found++
-	if refused, err := p.judged(row, Delete, p.old[2:], nil); err != nil || refused {
+	if refused, err := p.judged(row, Delete, p.stored(), nil); err != nil || refused {
 		return err
 	}
 	s, err := p.conn.Prepare(p.t.deleteSQL)
@@ -118,12 +121,18 @@ func (p *pass) deleteRow(row int) error {
 	if _, _, err := s.Exec(p.keyArgs); err != nil {
 		return p.failed(row, err)
 	}
+	if err := p.keepOld(row); err != nil {
+		return err
+	}
 	if err := p.bury(row); err != nil {
 		return err
 	}
 	id, _ := p.old[0].(int64)
 	return p.applied(row, id, true)
 }
+
+// stored returns the columns of the row that was read last.
+func (p *pass) stored() []driver.Value { return p.old[2 : 2+len(p.t.columns)] }
 
 // readOld reads the stored row whose key was filled in last.
 func (p *pass) readOld() (bool, error) {

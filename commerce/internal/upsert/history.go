@@ -1,7 +1,16 @@
 package upsert
 
 import (
+	"bytes"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"crossdock/internal/store"
 	"crossdock/schemas"
@@ -14,8 +23,71 @@ const remembered = 30 * 24 * time.Hour
 
 // record notes who has made a number of change_sequence.
 func (p *pass) record(id schemas.BatchID, at time.Time) error {
+	if err := p.keepBlock(); err != nil {
+		return err
+	}
 	return p.conn.Run(`INSERT INTO change (seq, run, entity, images, changed_at) VALUES (?, ?, ?, ?, ?)`,
 		p.seq, id.Run, p.t.Entity.Name, p.images, at.UnixMicro())
+}
+
+// blockBytes is about how much JSON one block of pre_image holds: enough for
+// rows to share what they have in common.
+const blockBytes = 64 << 10
+
+// keepOld keeps the row that was read last as it was before the batch: of a row
+// that the batch changes twice that is the first image, and of one that it has
+// created there is none.
+func (p *pass) keepOld(row int) error {
+	was, _ := p.old[len(p.old)-1].(int64)
+	if was == p.seq {
+		return nil
+	}
+	hash, _ := p.old[1].(int64)
+	b := append(p.block, '[')
+	b = append(p.appendKey(b, row), ',')
+	b = append(strconv.AppendInt(b, was, 10), ',')
+	b = append(strconv.AppendInt(b, hash, 10), ',')
+	b = append(p.t.appendImage(b, p.stored()), ']', '\n')
+	p.block = b
+	p.images++
+	if len(b) < blockBytes {
+		return nil
+	}
+	return p.keepBlock()
+}
+
+// keepBlock writes the images that have gathered.
+func (p *pass) keepBlock() error {
+	if len(p.block) == 0 {
+		return nil
+	}
+	packed := p.packer.EncodeAll(p.block, nil)
+	p.block = p.block[:0]
+	return p.conn.Run(`INSERT INTO pre_image (seq, images) VALUES (?, ?)`, p.seq, packed)
+}
+
+// appendImage appends a row as a JSON object of its columns, without the empty ones.
+func (t *table) appendImage(b []byte, values []driver.Value) []byte {
+	separator := byte('{')
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		b = append(append(b, separator), t.columns[i].quoted...)
+		b = append(b, ':')
+		separator = ','
+		switch v := v.(type) {
+		case int64:
+			b = strconv.AppendInt(b, v, 10)
+		case string:
+			if t.columns[i].object {
+				b = append(b, v...) // is JSON already
+			} else {
+				b = appendString(b, v)
+			}
+		}
+	}
+	return append(b, '}')
 }
 
 // bury notes that the row at hand is deleted.
@@ -42,4 +114,70 @@ func forget(c *store.Conn, before time.Time) error {
 		}
 	}
 	return nil
+}
+
+// An image is a row as it was before a change.
+type image struct {
+	key     string // JSON, as events have it
+	seq     int64  // of the change
+	was     int64  // changed_seq and row_hash then
+	hash    int64
+	columns map[string]json.RawMessage
+}
+
+// maxBlock bounds what a block may grow to: a row can be much larger than blockBytes.
+const maxBlock = 1 << 30
+
+// unpack calls fn with every row of a block of pre_image.
+func unpack(seq int64, packed []byte, fn func(*image) error) error {
+	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock))
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for lines := json.NewDecoder(reader); ; {
+		var parts [4]json.RawMessage
+		if err := lines.Decode(&parts); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return fmt.Errorf("rows kept of change %d: %w", seq, err)
+		}
+		old := &image{key: string(parts[0]), seq: seq}
+		for part, into := range map[int]any{1: &old.was, 2: &old.hash, 3: &old.columns} {
+			if err := json.Unmarshal(parts[part], into); err != nil {
+				return fmt.Errorf("rows kept of change %d: %w", seq, err)
+			}
+		}
+		if err := fn(old); err != nil {
+			return err
+		}
+	}
+}
+
+// values returns the row as the columns of its table hold it.
+func (t *table) values(old *image) ([]driver.Value, error) {
+	values := make([]driver.Value, len(t.columns))
+	for i := range t.columns {
+		c := &t.columns[i]
+		raw, there := old.columns[c.field.Name]
+		if !there {
+			continue
+		}
+		if c.object {
+			values[i] = string(raw)
+			continue
+		}
+		var number int64
+		if json.Unmarshal(raw, &number) == nil {
+			values[i] = number
+			continue
+		}
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return nil, fmt.Errorf("row kept as %s: %s: %w", old.key, c.field.Name, err)
+		}
+		values[i] = text
+	}
+	return values, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/klauspost/compress/zstd"
+
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
@@ -57,7 +59,9 @@ type pass struct {
 	outcome schemas.Outcome
 	events  *events
 	ids     []Range
-	images  int64 // rows of it in pre_image
+	images  int64  // rows of it in pre_image
+	block   []byte // those that gather
+	packer  *zstd.Encoder
 
 	// The rows whose keys the table held when it was asked, with the hashes of
 	// those; touched are the keys that rows before this one have changed since.
@@ -74,7 +78,7 @@ type pass struct {
 
 	keyArgs []driver.NamedValue
 	keyText [][]byte       // the parts of the key that no row changes, as an event has them
-	old     []driver.Value // id, row_hash, columns
+	old     []driver.Value // id, row_hash, columns, changed_seq
 	merged  []driver.Value
 }
 
@@ -88,6 +92,7 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	if err != nil {
 		return schemas.Outcome{}, err
 	}
+	p.packer = e.packer
 	last, err := c.Value(`SELECT value FROM change_sequence`)
 	if err != nil {
 		return schemas.Outcome{}, err
@@ -132,7 +137,7 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 	p := &pass{
 		shape: s, conn: c, batch: b, hashes: b.Hashes(),
 		touched: map[string]bool{}, waiting: map[string]bool{},
-		keyArgs: store.Args(len(t.key)), old: make([]driver.Value, len(t.columns)+2),
+		keyArgs: store.Args(len(t.key)), old: make([]driver.Value, len(t.columns)+3),
 		merged: make([]driver.Value, len(t.columns)),
 	}
 	for _, k := range t.key {

@@ -31,8 +31,9 @@ type table struct {
 type column struct {
 	field    *schemas.Field
 	name     string
-	object   bool // a JSON object whose members are columns of a batch
-	fallback any  // the default, as stored; nil where there is none
+	quoted   []byte // the name as a JSON string
+	object   bool   // a JSON object whose members are columns of a batch
+	fallback any    // the default, as stored; nil where there is none
 }
 
 func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
@@ -54,7 +55,7 @@ func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
 			t.key = append(t.key, i)
 		}
 		t.columns = append(t.columns, column{
-			field: f, name: quoteName(f.Name), object: f.Type == schemas.LocalisedText || f.Open, fallback: fallback,
+			field: f, name: quoteName(f.Name), quoted: appendString(nil, f.Name), object: f.Type == schemas.LocalisedText || f.Open, fallback: fallback,
 		})
 	}
 	if err := t.compare(ctx, db); err != nil {
@@ -97,7 +98,7 @@ func (t *table) compose() {
 	}
 	t.where = " WHERE " + strings.Join(keys, " AND ")
 	t.hashSQL = "SELECT row_hash FROM " + t.name + t.where
-	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + " FROM " + t.name + t.where
+	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + ", changed_seq FROM " + t.name + t.where
 	t.deleteSQL = "DELETE FROM " + t.name + t.where
 	if len(t.key) == 1 {
 		// One answer for a whole batch: asking row by row costs a call into C for

@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
 
 	"crossdock/internal/store"
@@ -60,12 +61,18 @@ type Engine struct {
 	service string
 	clock   func() time.Time
 	tables  map[string]*table
+	packer  *zstd.Encoder // of rows as they were
 }
 
 // NewEngine returns the engine of a service, and an error where a table does
 // not fit its entity.
 func NewEngine(ctx context.Context, db *store.DB, service string, clock func() time.Time, tables ...Table) (*Engine, error) {
-	e := &Engine{db: db, service: service, clock: clock, tables: map[string]*table{}}
+	// One at a time, and fast: an import waits for it.
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{db: db, service: service, clock: clock, tables: map[string]*table{}, packer: packer}
 	for _, t := range tables {
 		layout, err := newTable(ctx, db, t)
 		if err != nil {
