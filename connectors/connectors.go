@@ -111,7 +111,7 @@ const (
 	TextCell    Kind = iota // also an empty cell: null, which clears
 	NumberCell              // a number: it has lost its leading zeros, if it had any
 	BooleanCell             // true or false
-	DateCell                // a date or time, carried as RFC 3339 text without zone
+	DateCell                // a date or time, carried as RFC 3339 text, with a zone only where the source has one
 	AbsentCell              // not sent at all, as a member that a JSON object lacks: keeps
 )
 

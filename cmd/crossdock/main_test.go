@@ -128,6 +128,9 @@ func makers() map[string]func() ([]byte, error) {
 		"cut-sheet":      cutSheet,
 		"encrypted-xlsx": func() ([]byte, error) { return compoundFile("EncryptedPackage"), nil },
 		"xls":            func() ([]byte, error) { return compoundFile("Workbook"), nil },
+		"parquet": func() ([]byte, error) {
+			return os.ReadFile("../../connectors/parquetfile/testdata/alltypes_plain.snappy.parquet")
+		},
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"crossdock/connectors/excel"
 	"crossdock/connectors/fixedwidth"
 	"crossdock/connectors/jsonfile"
+	"crossdock/connectors/parquetfile"
 )
 
 // Types returns the connectors that ship, in the order of help.
 func Types() []connectors.Type {
-	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type(), fixedwidth.Type()}
+	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type(), fixedwidth.Type(), parquetfile.Type()}
 }
