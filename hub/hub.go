@@ -36,6 +36,8 @@ type Target interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	// Plan says what Apply would do, and writes nothing.
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	// Diff says what Plan says, and what every row would change, in their order.
+	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
 	// Rows calls fn with the rows of an entity as batches, all of one moment and
 	// in the order of their keys, and returns the sequence to ask after for what
 	// changes later. A batch is fn's until it returns.

@@ -177,6 +177,10 @@ func (s *shelf) plan(b *schemas.Batch, write func(string, uint64)) (o schemas.Ou
 	return o
 }
 
+func (s *shelf) Diff(_ context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
+	return s.plan(b, func(string, uint64) {}), nil, nil
+}
+
 func (s *shelf) Rows(context.Context, schemas.RowsRequest, func(*schemas.Batch) error) (int64, error) {
 	return 0, errors.New("a shelf is not read")
 }

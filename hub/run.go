@@ -50,6 +50,7 @@ type Options struct {
 	Approved bool     // it was held, and is to read the files that it had then
 	By       string   // who asked for a replay; "" leaves no entry in the histories of rows
 	Progress func(Progress)
+	Diff     func(Change) error // takes in what a dry run would change; may be nil
 }
 
 // Progress is how far a run has come.
@@ -67,6 +68,7 @@ type Summary struct {
 	Entity   string         `json:"entity"`
 	Status   journal.Status `json:"status"`
 	journal.Counts
+	Kinds
 	Seconds       float64 `json:"seconds"`
 	RowsPerSecond float64 `json:"rows_per_second"`
 	DryRun        bool    `json:"dry_run,omitempty"`
@@ -93,6 +95,7 @@ type execution struct {
 
 	seq        int64
 	counts     journal.Counts
+	kinds      Kinds
 	surveyed   int64            // rows of the source, where all were checked before the first was written
 	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
 	superseded int64
@@ -192,7 +195,7 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 
 func (x *execution) summary(err error, took time.Duration) Summary {
 	s := Summary{
-		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts,
+		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts, Kinds: x.kinds,
 		DryRun: x.options.DryRun, Examples: x.examples, Notices: x.notices, Seconds: took.Seconds(), Status: journal.Succeeded,
 	}
 	if s.Seconds > 0 {
@@ -423,7 +426,7 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	x.seq++
-	outcome, err := x.apply(ctx, one.result.Batch)
+	outcome, err := x.applyOrDiff(ctx, one)
 	if err != nil {
 		return fmt.Errorf("deliver rows %s: %w", rowRange(one.batch), err)
 	}
@@ -442,6 +445,7 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		}
 	}
 	x.counts.Add(counts)
+	x.kinds.add(outcome)
 	if resource := one.batch.Origin.Resource; !slices.Contains(x.resources, resource) {
 		x.resources = append(x.resources, resource)
 	}
@@ -525,6 +529,18 @@ func (x *execution) apply(ctx context.Context, b *schemas.Batch) (schemas.Outcom
 		return x.target.Plan(ctx, b)
 	}
 	return x.target.Apply(ctx, schemas.BatchID{Run: x.id, Seq: x.seq}, b)
+}
+
+// applyOrDiff applies a batch, or finds out what that would change.
+func (x *execution) applyOrDiff(ctx context.Context, one *processed) (schemas.Outcome, error) {
+	if x.options.Diff == nil || one.result.Batch.Count() == 0 {
+		return x.apply(ctx, one.result.Batch)
+	}
+	outcome, differences, err := x.target.Diff(ctx, one.result.Batch)
+	if err != nil {
+		return outcome, err
+	}
+	return outcome, x.diff(one, differences)
 }
 
 func rowRange(b *connectors.Batch) string {

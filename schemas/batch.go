@@ -188,6 +188,11 @@ type Outcome struct {
 	Applied   int         `json:"applied"`   // written: created, changed or deleted
 	Unchanged int         `json:"unchanged"` // the target held the same already
 	Rejected  []Rejection `json:"rejected,omitempty"`
+
+	// What was applied, by kind.
+	Created int `json:"created,omitempty"`
+	Updated int `json:"updated,omitempty"`
+	Deleted int `json:"deleted,omitempty"`
 }
 
 // A Severity says what a rule does with the row that breaks it.

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var file string
+	var file, diff string
 	var options hub.Options
 	var acceptHeader bool
 	cmd := &cobra.Command{
@@ -34,12 +34,16 @@ order of their file names.`,
 				if acceptHeader {
 					options.Lifted = append(options.Lifted, "header")
 				}
-				return a.runPipelines(ctx, h, args, file, options)
+				return a.withDiff(ctx, diff, options.DryRun, func(ctx context.Context, changes func(hub.Change) error) error {
+					options.Diff = changes
+					return a.runPipelines(ctx, h, args, file, options)
+				})
 			})
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "find out what would happen, and write nothing")
+	cmd.Flags().StringVar(&diff, "diff", "", "with --dry-run: write what would change, field by field, to this .csv or .xlsx file")
 	cmd.Flags().BoolVar(&acceptHeader, "accept-header", false, "go on where the source has other columns than in the run before")
 	return cmd
 }
@@ -156,6 +160,9 @@ func (a *app) printSummary(s hub.Summary) {
 			fmt.Fprintf(a.stdout, "; %s", plural(s.Warned, "warning"))
 		}
 		fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
+	}
+	if s.DryRun && s.Created+s.Updated+s.Deleted > 0 {
+		fmt.Fprintf(a.stdout, "  %s\n", kinds(s))
 	}
 	for _, notice := range s.Notices {
 		fmt.Fprintf(a.stdout, "  note: %s\n", notice)

@@ -23,6 +23,11 @@ func (s *Service) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, 
 	return s.engine.Plan(ctx, b)
 }
 
+// Diff says what Plan says, and what every row would change.
+func (s *Service) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
+	return s.engine.Diff(ctx, b)
+}
+
 // Rows calls fn with the rows of an entity as batches, all of one moment, and
 // returns the sequence to ask after for what changes later.
 func (s *Service) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {

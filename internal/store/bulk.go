@@ -26,32 +26,63 @@ type Conn struct {
 // The connection must not be used after fn returns. Statements run to their
 // end; fn looks at ctx between them.
 func (db *DB) Bulk(ctx context.Context, fn func(*Conn) error) error {
+	return db.withConn(ctx, func(c *Conn) error { return c.transact(fn) })
+}
+
+// errAttempted takes back what an attempt did.
+var errAttempted = errors.New("only attempted")
+
+// Attempt runs fn in a writing transaction and takes it back. It leaves no
+// trace in any file.
+func (db *DB) Attempt(ctx context.Context, fn func(*Conn) error) error {
+	return db.withConn(ctx, func(c *Conn) error {
+		// Else pages that do not fit the cache go to the log before they are given
+		// up. The setting does not change within a transaction.
+		if err := c.Run(`PRAGMA cache_spill = OFF`); err != nil {
+			return err
+		}
+		err := c.transact(func(c *Conn) error {
+			if err := fn(c); err != nil {
+				return err
+			}
+			return errAttempted
+		})
+		if errors.Is(err, errAttempted) {
+			err = nil
+		}
+		return errors.Join(err, c.Run(`PRAGMA cache_spill = ON`))
+	})
+}
+
+// withConn runs fn with the connection that writes.
+func (db *DB) withConn(ctx context.Context, fn func(*Conn) error) error {
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return conn.Raw(func(raw any) error {
-		c := db.connOf(raw.(*sqlite3.SQLiteConn))
-		// A panic in fn leaves by way of the rollback, too.
-		committed := false
-		if err := c.Run(`BEGIN IMMEDIATE`); err != nil {
-			return fmt.Errorf("begin: %w", err)
+	return conn.Raw(func(raw any) error { return fn(db.connOf(raw.(*sqlite3.SQLiteConn))) })
+}
+
+func (c *Conn) transact(fn func(*Conn) error) error {
+	// A panic in fn leaves by way of the rollback, too.
+	committed := false
+	if err := c.Run(`BEGIN IMMEDIATE`); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if !committed && !c.raw.AutoCommit() {
+			_ = c.Run(`ROLLBACK`) // where it fails, the database has rolled back by itself
 		}
-		defer func() {
-			if !committed && !c.raw.AutoCommit() {
-				_ = c.Run(`ROLLBACK`) // where it fails, the database has rolled back by itself
-			}
-		}()
-		if err := fn(c); err != nil {
-			return err
-		}
-		if err := c.Run(`COMMIT`); err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
-		committed = true
-		return nil
-	})
+	}()
+	if err := fn(c); err != nil {
+		return err
+	}
+	if err := c.Run(`COMMIT`); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return nil
 }
 
 // connOf returns the Conn of the driver's connection. The pool replaces a

@@ -421,3 +421,48 @@ func TestCloseWaitsForTheTransactionThatRuns(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAnAttemptLeavesNoTrace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "boxes.db")
+	db := openTest(t, path, files(first))
+	insert := func(n int) func(*Conn) error {
+		return func(c *Conn) error {
+			// Many times the cache, which would go to the log.
+			return c.Run(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+				INSERT INTO box (label) SELECT i || hex(zeroblob(20000)) FROM n`, int64(n))
+		}
+	}
+	if err := db.Bulk(t.Context(), insert(10)); err != nil {
+		t.Fatal(err)
+	}
+	contents := func() (all string) {
+		for _, suffix := range []string{"", "-wal"} {
+			text, err := os.ReadFile(path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(text) + "|"
+		}
+		return all
+	}
+	before := contents()
+	if err := db.Attempt(t.Context(), func(c *Conn) error { return c.Run(`DELETE FROM box`) }); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := db.Attempt(t.Context(), insert(1800)); err == nil {
+			t.Fatal("a label was taken twice")
+		}
+		if err := db.Attempt(t.Context(), func(c *Conn) error {
+			return errors.Join(c.Run(`DELETE FROM box`), insert(1800)(c))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if contents() != before {
+		t.Error("an attempt has changed a file")
+	}
+	if got := len(labels(t, db)); got != 10 {
+		t.Errorf("%d boxes, want 10", got)
+	}
+}

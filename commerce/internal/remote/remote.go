@@ -50,23 +50,52 @@ func (c *Caller) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, e
 	return c.send(ctx, "/internal/"+b.Entity.Name+"/plans", b)
 }
 
-// send posts a batch, and gives the rejections of its outcome the rows that
-// they have here.
+// A diffAnswer is an outcome, and how it would come about.
+type diffAnswer struct {
+	Outcome     schemas.Outcome      `json:"outcome"`
+	Differences []schemas.Difference `json:"differences"`
+}
+
+// Diff does what the service's Diff does.
+func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
+	var answer diffAnswer
+	if err := c.post(ctx, "/internal/"+b.Entity.Name+"/differences", b, &answer); err != nil {
+		return schemas.Outcome{}, nil, err
+	}
+	if b.Selected != nil {
+		for i := range answer.Differences {
+			answer.Differences[i].Row = int(b.Selected[answer.Differences[i].Row])
+		}
+	}
+	return inRowsOf(b, answer.Outcome), answer.Differences, nil
+}
+
 func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schemas.Outcome, error) {
 	var outcome schemas.Outcome
-	body, err := json.Marshal(encode(b))
-	if err != nil {
-		return outcome, fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
-	}
-	if _, err := c.call(ctx, http.MethodPost, path, jsonType, body, &outcome); err != nil {
+	if err := c.post(ctx, path, b, &outcome); err != nil {
 		return schemas.Outcome{}, err
 	}
+	return inRowsOf(b, outcome), nil
+}
+
+// post sends a batch.
+func (c *Caller) post(ctx context.Context, path string, b *schemas.Batch, answer any) error {
+	body, err := json.Marshal(encode(b))
+	if err != nil {
+		return fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
+	}
+	_, err = c.call(ctx, http.MethodPost, path, jsonType, body, answer)
+	return err
+}
+
+// inRowsOf gives the rejections of an outcome the rows that they have here.
+func inRowsOf(b *schemas.Batch, outcome schemas.Outcome) schemas.Outcome {
 	if b.Selected != nil {
 		for i, r := range outcome.Rejected {
 			outcome.Rejected[i].Row = int(b.Selected[r.Row])
 		}
 	}
-	return outcome, nil
+	return outcome
 }
 
 // A knownQuestion asks which keys there are.

@@ -45,6 +45,13 @@ func (s *shelf) Plan(_ context.Context, b *schemas.Batch) (schemas.Outcome, erro
 	return schemas.Outcome{Applied: b.Count()}, s.err
 }
 
+func (s *shelf) Diff(_ context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
+	old, row := "old", b.Count()-1
+	rejected := []schemas.Rejection{{Row: row, Field: "sku", Rule: "r", Severity: schemas.Reject, Value: "v", Message: "m"}}
+	fields := []schemas.FieldDifference{{Column: "brand", Old: &old}}
+	return schemas.Outcome{Applied: 1, Rejected: rejected}, []schemas.Difference{{Row: row, Kind: "update", Fields: fields}}, s.err
+}
+
 func (s *shelf) Rows(_ context.Context, _ schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
 	for s.rows != nil {
 		if err := fn(s.rows); err != nil {
@@ -261,5 +268,19 @@ func TestRowsThatAreCutOffAreAnError(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
+	}
+}
+
+func TestDifferencesNameTheRowsOfTheCaller(t *testing.T) {
+	b := servicetest.Lines(t, "product", "sku|brand", "A|x", "B|y", "C|z")
+	b.Selected = []int32{0, 2}
+	outcome, list, err := dial(t, &shelf{}).Diff(t.Context(), b)
+	old := "old"
+	want := []schemas.Difference{{Row: 2, Kind: "update", Fields: []schemas.FieldDifference{{Column: "brand", Old: &old}}}}
+	if diff := cmp.Diff(want, list); diff != "" || err != nil || outcome.Rejected[0].Row != 2 {
+		t.Errorf("%+v %v %s", outcome, err, diff)
+	}
+	if _, _, err := dial(t, &shelf{err: errors.New("away")}).Diff(t.Context(), b); err == nil {
+		t.Error("no error")
 	}
 }

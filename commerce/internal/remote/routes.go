@@ -19,6 +19,7 @@ const maxBody = 256 << 20
 type Backend interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
 	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
@@ -38,6 +39,12 @@ func Routes(mux *http.ServeMux, backend Backend) {
 	})
 	mux.HandleFunc("POST /internal/{entity}/plans", func(w http.ResponseWriter, r *http.Request) {
 		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Plan(r.Context(), b) })
+	})
+	mux.HandleFunc("POST /internal/{entity}/differences", func(w http.ResponseWriter, r *http.Request) {
+		withBatch(w, r, func(b *schemas.Batch) (any, error) {
+			outcome, differences, err := backend.Diff(r.Context(), b)
+			return diffAnswer{outcome, differences}, err
+		})
 	})
 	mux.HandleFunc("POST /internal/{entity}/rows", func(w http.ResponseWriter, r *http.Request) { serveRows(w, r, backend) })
 	mux.HandleFunc("POST /internal/{entity}/known", func(w http.ResponseWriter, r *http.Request) {

@@ -13,6 +13,7 @@ import (
 type Backend interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
+	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
 	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
@@ -36,6 +37,13 @@ func Deliver(t *testing.T, backend Backend, cases ...Case) {
 		planned, err := backend.Plan(t.Context(), b)
 		if err != nil {
 			t.Fatalf("batch %d: plan: %v", i, err)
+		}
+		compared, differences, err := backend.Diff(t.Context(), b)
+		if err != nil {
+			t.Fatalf("batch %d: diff: %v", i, err)
+		}
+		if !reflect.DeepEqual(compared, planned) || len(differences) != planned.Applied {
+			t.Errorf("batch %d: %d differences and %+v, planned %+v", i, len(differences), compared, planned)
 		}
 		id := schemas.BatchID{Run: "run / one", Seq: int64(i + 1)}
 		first, err := backend.Apply(t.Context(), id, b)

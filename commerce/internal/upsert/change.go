@@ -69,7 +69,7 @@ func (p *pass) writeMerged(row int) error {
 		return err
 	}
 	id, _ := p.old[0].(int64)
-	return p.applied(row, id, false)
+	return p.applied(row, id, Update)
 }
 
 // mergeRow sets merged to the stored row with what the batch sends: absent
@@ -128,7 +128,7 @@ func (p *pass) deleteRow(row int) error {
 		return err
 	}
 	id, _ := p.old[0].(int64)
-	return p.applied(row, id, true)
+	return p.applied(row, id, Delete)
 }
 
 // stored returns the columns of the row that was read last.

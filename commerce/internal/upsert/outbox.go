@@ -2,6 +2,7 @@ package upsert
 
 import (
 	"database/sql/driver"
+	"strconv"
 	"time"
 
 	"crossdock/internal/store"
@@ -122,20 +123,25 @@ func (p *pass) appendKey(b []byte, row int) []byte {
 	return append(b, ']')
 }
 
+// appendNumber appends a stored number as people write it.
+func appendNumber(b []byte, f *schemas.Field, n int64) []byte {
+	switch f.Type {
+	case schemas.Timestamp:
+		return time.UnixMicro(n).UTC().AppendFormat(b, time.RFC3339Nano)
+	case schemas.DecimalType, schemas.Money, schemas.Quantity:
+		return schemas.Decimal(n).Append(b)
+	case schemas.Boolean:
+		return strconv.AppendBool(b, n != 0)
+	default:
+		return strconv.AppendInt(b, n, 10)
+	}
+}
+
 func appendKeyPart(b []byte, f *schemas.Field, v driver.Value) []byte {
 	n, number := v.(int64)
 	if !number {
 		s, _ := v.(string)
 		return appendString(b, s)
 	}
-	b = append(b, '"')
-	switch f.Type {
-	case schemas.Timestamp:
-		b = time.UnixMicro(n).UTC().AppendFormat(b, time.RFC3339Nano)
-	case schemas.DecimalType, schemas.Money, schemas.Quantity:
-		b = schemas.Decimal(n).Append(b)
-	default:
-		b = schemas.Decimal(n * 1_000_000).Append(b)
-	}
-	return append(b, '"')
+	return append(appendNumber(append(b, '"'), f, n), '"')
 }

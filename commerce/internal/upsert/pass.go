@@ -62,6 +62,7 @@ type pass struct {
 	images  int64  // rows of it in pre_image
 	block   []byte // those that gather
 	packer  *zstd.Encoder
+	changes map[int]schemas.Difference // by row; nil: nobody asks
 
 	// The rows whose keys the table held when it was asked, with the hashes of
 	// those; touched are the keys that rows before this one have changed since.
@@ -82,8 +83,9 @@ type pass struct {
 	merged  []driver.Value
 }
 
-// pass takes a batch through its table, in the transaction of the connection.
-func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
+// pass takes a batch through its table, in the transaction of the connection,
+// and notes what its rows change in changes, where that is given.
+func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b *schemas.Batch, changes map[int]schemas.Difference) (schemas.Outcome, error) {
 	t, err := e.table(b.Entity.Name)
 	if err != nil {
 		return schemas.Outcome{}, err
@@ -92,7 +94,7 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	if err != nil {
 		return schemas.Outcome{}, err
 	}
-	p.packer = e.packer
+	p.packer, p.changes = e.packer, changes
 	last, err := c.Value(`SELECT value FROM change_sequence`)
 	if err != nil {
 		return schemas.Outcome{}, err
@@ -296,13 +298,14 @@ func (p *pass) createRow(row int) error {
 	case err != nil:
 		return p.failed(row, err)
 	case changed == 0:
+		delete(p.changes, row)
 		there, err := p.changeThere(row)
 		if err == nil && !there {
 			err = fmt.Errorf("row %d: its key is taken and cannot be found", row)
 		}
 		return err
 	}
-	return p.applied(row, id, false)
+	return p.applied(row, id, Create)
 }
 
 // lacking takes a row that lacks a field which a new row needs: where its key
@@ -326,15 +329,23 @@ func requiredMessage(key bool) string {
 }
 
 // applied counts a row that was written, and notes its event.
-func (p *pass) applied(row int, id int64, deleted bool) error {
+func (p *pass) applied(row int, id int64, kind Kind) error {
 	p.outcome.Applied++
+	switch kind {
+	case Create:
+		p.outcome.Created++
+	case Update:
+		p.outcome.Updated++
+	case Delete:
+		p.outcome.Deleted++
+	}
 	if p.t.hasID {
 		p.note(id)
 	}
 	if p.known != nil {
 		p.touched[p.keyOf(row)] = true
 	}
-	return p.events.add(p.conn, p, row, deleted)
+	return p.events.add(p.conn, p, row, kind == Delete)
 }
 
 // note adds a row id to the runs of ids.
@@ -355,13 +366,16 @@ func (p *pass) note(id int64) {
 // judged reports whether the judge has refused the change, which then is a
 // rejection or is tried later.
 func (p *pass) judged(row int, kind Kind, before, after []driver.Value) (bool, error) {
-	if p.judge == nil {
-		return false, nil
+	var refusal *Refusal
+	if p.judge != nil {
+		p.change = Change{Kind: kind, Old: before, New: after}
+		var err error
+		if refusal, err = p.judge(&p.change); err != nil {
+			return false, err
+		}
 	}
-	p.change = Change{Kind: kind, Old: before, New: after}
-	refusal, err := p.judge(&p.change)
-	if err != nil || refusal == nil {
-		return false, err
+	if refusal == nil {
+		return false, p.differ(row, kind, before, after)
 	}
 	if refusal.Later && p.waiting != nil {
 		p.waiting[p.keyOf(row)] = true
@@ -407,6 +421,7 @@ func (p *pass) failed(row int, err error) error {
 }
 
 func (p *pass) reject(row int, field, rule, message string) {
+	delete(p.changes, row)
 	value := ""
 	if i := p.batch.Index(field); i >= 0 {
 		value, _ = p.batch.Text(i, row)

@@ -26,7 +26,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -83,9 +82,6 @@ func NewEngine(ctx context.Context, db *store.DB, service string, clock func() t
 	return e, nil
 }
 
-// errPlanned undoes what a plan did to find out.
-var errPlanned = errors.New("only planned")
-
 // Apply writes the selected rows of b in one transaction and says what became
 // of each. The same batch applied again changes nothing and returns the first
 // outcome; a batch of the same id with other rows, as when a run is repeated
@@ -99,29 +95,13 @@ func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch
 		if known || err != nil {
 			return err
 		}
-		if outcome, err = e.pass(ctx, c, id, b); err != nil {
+		if outcome, err = e.pass(ctx, c, id, b, nil); err != nil {
 			return err
 		}
 		return e.remember(c, id, contents, outcome)
 	})
 	if err != nil {
 		return schemas.Outcome{}, fmt.Errorf("apply batch %s of %s: %w", id, b.Entity.Name, err)
-	}
-	return outcome, nil
-}
-
-// Plan returns the outcome that Apply would have, and writes nothing. It does
-// what Apply does and takes it back, so that the two cannot differ.
-func (e *Engine) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error) {
-	var outcome schemas.Outcome
-	err := e.db.Bulk(ctx, func(c *store.Conn) (err error) {
-		if outcome, err = e.pass(ctx, c, schemas.BatchID{}, b); err != nil {
-			return err
-		}
-		return errPlanned
-	})
-	if !errors.Is(err, errPlanned) {
-		return schemas.Outcome{}, fmt.Errorf("plan a batch of %s: %w", b.Entity.Name, err)
 	}
 	return outcome, nil
 }
