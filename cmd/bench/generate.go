@@ -26,15 +26,17 @@ const categoryCount = 200
 
 // A generated is the files to measure on.
 type generated struct {
-	csv, csvChanged, xlsx, ndjson string // products; of csvChanged one in a hundred differs
-	prices, pricesChanged, stock  string
+	csv, csvChanged, ndjson      string // products; of csvChanged one in a hundred differs
+	xlsx, xlsxInline             string // as spreadsheet programs write them, and as libraries do that stream
+	prices, pricesChanged, stock string
 }
 
 func filesIn(dir string, products, sheetRows int) generated {
 	in := func(format string, n int) string { return filepath.Join(dir, fmt.Sprintf(format, n)) }
 	return generated{
 		csv: in("products-%d.csv", products), csvChanged: in("products-%d-changed.csv", products),
-		xlsx: in("products-%d.xlsx", sheetRows), ndjson: in("products-%d.ndjson", products),
+		ndjson: in("products-%d.ndjson", products),
+		xlsx:   in("products-%d.xlsx", sheetRows), xlsxInline: in("products-%d-inline.xlsx", sheetRows),
 		prices: in("prices-%d.csv", products), pricesChanged: in("prices-%d-changed.csv", products),
 		stock: in("stock-%d.csv", products),
 	}
@@ -53,7 +55,8 @@ func generate(dir string, products, sheetRows int) (generated, error) {
 	}{
 		{files.csv, func(path string) error { return writeCSV(path, productColumns(), products, productRow) }},
 		{files.csvChanged, func(path string) error { return writeCSV(path, productColumns(), products, changedProduct) }},
-		{files.xlsx, func(path string) error { return writeXLSX(path, sheetRows) }},
+		{files.xlsx, func(path string) error { return writeShared(path, sheetRows) }},
+		{files.xlsxInline, func(path string) error { return writeInline(path, sheetRows) }},
 		{files.ndjson, func(path string) error { return writeNDJSON(path, products) }},
 		{files.prices, func(path string) error { return writeCSV(path, priceColumns(), products, priceRow) }},
 		{files.pricesChanged, func(path string) error { return writeCSV(path, priceColumns(), products, changedPrice) }},
@@ -104,7 +107,9 @@ func writeCSV(path string, columns []string, rows int, fill func(int, *rand.Rand
 
 func newRandom() *rand.Rand { return rand.New(rand.NewPCG(20260101, 5381)) }
 
-func writeXLSX(path string, rows int) error {
+// writeInline writes the products by excelize's own writer, which puts each text
+// into its cell.
+func writeInline(path string, rows int) error {
 	book := excelize.NewFile()
 	defer book.Close()
 	out, err := book.NewStreamWriter("Sheet1")

@@ -21,11 +21,12 @@ type step struct {
 
 // The names that ratios refer to.
 const (
-	insertFloor  = "floor: prepared inserts, one transaction"
-	excelizeLoop = "floor: excelize's Rows loop over the XLSX"
-	csvFirst     = "CSV products into SQLite, first load"
-	pricesFirst  = "prices into SQLite, first load"
-	stockFirst   = "stock of 5 warehouses into SQLite, first load"
+	insertFloor    = "floor: prepared inserts, one transaction"
+	excelizeLoop   = "floor: excelize's Rows loop over the XLSX"
+	excelizeInline = "floor: excelize's Rows loop over the XLSX of inline texts"
+	csvFirst       = "CSV products into SQLite, first load"
+	pricesFirst    = "prices into SQLite, first load"
+	stockFirst     = "stock of 5 warehouses into SQLite, first load"
 )
 
 // steps lists what a round measures, in its order: floors first, since ratios
@@ -40,6 +41,7 @@ func steps(dir string, f generated) []step {
 		{name: insertFloor, floor: "insert", file: f.csv},
 		{name: "floor: sqlite3 .import", floor: "sqlite3", file: f.csv},
 		{name: excelizeLoop, floor: "excelize", file: f.xlsx},
+		{name: excelizeInline, floor: "excelize", file: f.xlsxInline},
 
 		{name: csvFirst, pipeline: in("products.yaml"), file: f.csv, fresh: true, before: categories, of: insertFloor, bar: 0.8},
 		{name: "CSV, second load, nothing changed", pipeline: in("products.yaml"), file: f.csv, of: csvFirst, bar: 2},
@@ -50,6 +52,7 @@ func steps(dir string, f generated) []step {
 		{name: stockFirst, pipeline: in("stock.yaml"), file: f.stock, before: []string{in("warehouses.yaml")}, of: insertFloor},
 		{name: "stock snapshot, nothing changed", pipeline: in("stock.yaml"), file: f.stock, of: stockFirst, bar: 2.5},
 		{name: "XLSX into SQLite, first load", pipeline: in("products-xlsx.yaml"), file: f.xlsx, fresh: true, before: categories, of: excelizeLoop, bar: 8},
+		{name: "XLSX of inline texts into SQLite, first load", pipeline: in("products-inline.yaml"), file: f.xlsxInline, fresh: true, before: categories, of: excelizeInline},
 		{name: "NDJSON into SQLite, first load", pipeline: in("products-ndjson.yaml"), file: f.ndjson, fresh: true, before: categories, of: insertFloor},
 	}
 }
