@@ -4,7 +4,7 @@
 # make lint   checks
 # make torture  kills, fills disks and cuts power, and looks what is left
 
-.PHONY: build run test needs bench lint fuzz torture clean
+.PHONY: build run test needs bench lint fuzz torture mutants clean
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -42,6 +42,11 @@ DISKS ?= 20
 torture: build
 	$(GO) build -tags $(TAGS) -o bin/torture ./cmd/torture
 	bin/torture -binary bin/crossdock -kills $(KILLS) -disks $(DISKS) $(if $(SEED),-seed $(SEED))
+
+# Builds the program with one mistake after another, each of which torture must find.
+mutants:
+	$(GO) build -tags $(TAGS) -o bin/torture ./cmd/torture
+	bin/torture -mutants . -kills 30 -disks 5
 
 lint: $(TOOLS)/golangci-lint $(TOOLS)/deadcode
 	$(TOOLS)/golangci-lint run --build-tags $(TAGS) ./...

@@ -36,8 +36,10 @@ func writeShared(path string, rows int) error {
 	}
 	archive := zip.NewWriter(file)
 	for _, part := range []struct{ name, text string }{
-		{"[Content_Types].xml", contentTypes}, {"_rels/.rels", rootRelations},
-		{"xl/workbook.xml", workbookPart}, {"xl/_rels/workbook.xml.rels", workbookRelations},
+		{"[Content_Types].xml", contentTypes},
+		{"_rels/.rels", rootRelations},
+		{"xl/workbook.xml", workbookPart},
+		{"xl/_rels/workbook.xml.rels", workbookRelations},
 	} {
 		err = errors.Join(err, writePart(archive, part.name, func(w *bufio.Writer) error {
 			_, err := w.WriteString(part.text)

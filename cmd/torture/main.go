@@ -5,6 +5,7 @@
 //
 //	make torture
 //	bin/torture -binary bin/crossdock -kills 200 -only run -seed 7
+//	make mutants
 //
 // Each scenario is a file: kills of a run (kill.go), of a server in the middle
 // of an upload (upload.go), a source that changes under its reader
@@ -36,8 +37,9 @@ func main() {
 	flag.IntVar(&t.products, "products", 40_000, "rows of the file that is loaded")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "chooses the moments")
 	only := flag.String("only", "", "one scenario: "+strings.Join(names(), ", "))
+	module := flag.String("mutants", "", "the folder of the module: build it with one mistake after another, each of which must be found")
 	flag.Parse()
-	if err := t.all(ctx, *seed, *only); err != nil {
+	if err := t.all(ctx, *seed, *only, *module); err != nil {
 		fmt.Fprintln(os.Stderr, "torture: "+err.Error())
 		os.Exit(1)
 	}
@@ -86,7 +88,7 @@ func names() []string {
 var errUnable = errors.New("not possible here")
 
 // all runs the scenarios and reports each in a line.
-func (t *torture) all(ctx context.Context, seed uint64, only string) (err error) {
+func (t *torture) all(ctx context.Context, seed uint64, only, module string) (err error) {
 	if t.binary, err = filepath.Abs(t.binary); err != nil {
 		return err
 	}
@@ -96,6 +98,9 @@ func (t *torture) all(ctx context.Context, seed uint64, only string) (err error)
 	defer func() { err = errors.Join(err, os.RemoveAll(t.dir)) }()
 	t.random = rand.New(rand.NewPCG(seed, seed))
 	fmt.Fprintf(t.out, "seed %d\n", seed)
+	if module != "" {
+		return t.catchMutants(ctx, module)
+	}
 	if err := t.prepare(ctx); err != nil {
 		return err
 	}

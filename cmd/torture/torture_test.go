@@ -20,12 +20,22 @@ func TestLittleTorture(t *testing.T) {
 	}
 	var report strings.Builder
 	torture := &torture{binary: binary, kills: 12, disks: 1, products: 20_000, out: &report}
-	if err := torture.all(t.Context(), 1, ""); err != nil {
+	if err := torture.all(t.Context(), 1, "", ""); err != nil {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
 	t.Log(report.String())
 	if strings.Contains(report.String(), "skipped") && os.Getenv("CI") == "true" && os.Geteuid() == 0 {
 		t.Errorf("scenarios were skipped:\n%s", report.String())
+	}
+}
+
+// TestMutantsFollowTheCode holds the mistakes to be made to the code as it is;
+// that each is found is what `make mutants` shows.
+func TestMutantsFollowTheCode(t *testing.T) {
+	for _, m := range mutants() {
+		if _, err := m.mutated("../.."); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
 	}
 }
 

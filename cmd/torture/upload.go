@@ -43,8 +43,28 @@ func (t *torture) killServers(ctx context.Context) (string, error) {
 		if err := t.verify(ctx, data); err != nil {
 			return "", fmt.Errorf("after kill %d: %w", hit, err)
 		}
+		if err := t.countsOnce(ctx, data); err != nil {
+			return "", fmt.Errorf("after kill %d: %w", hit, err)
+		}
 	}
 	return fmt.Sprintf("%d kills at random moments, %d of which left the client without an answer", hit, resent), nil
+}
+
+// countsOnce holds all runs together to having applied each row once: a run
+// that begins anew counts as it would have without the kill.
+func (t *torture) countsOnce(ctx context.Context, data string) error {
+	list, err := t.runs(ctx, data)
+	if err != nil {
+		return err
+	}
+	applied := int64(0)
+	for _, r := range list {
+		applied += r.Applied
+	}
+	if applied != int64(t.want.size()) {
+		return fmt.Errorf("the runs say that they have applied %d rows, want %d", applied, t.want.size())
+	}
+	return nil
 }
 
 // killUpload uploads a file over so many kills, and returns how often it was
