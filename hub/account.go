@@ -56,6 +56,7 @@ func (x *execution) account(one *processed, outcome schemas.Outcome) (journal.Co
 		parked = append(parked, x.undecodedRow(one, &one.batch.Rejects[i]))
 	}
 	slices.SortStableFunc(parked, func(a, b *journal.Row) int { return cmp.Compare(a.Place.Row, b.Place.Row) })
+	x.tally(one, counts, findings)
 	return counts, parked
 }
 

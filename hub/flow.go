@@ -45,6 +45,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	if err != nil {
 		return err
 	}
+	x.record(processor)
 	var reader connectors.Reader
 	err = again(ctx, func() (err error) {
 		reader, err = x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name})
@@ -90,6 +91,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	if err != nil && ctx.Err() != nil {
 		err = interrupted(ctx)
 	}
+	x.recorded(processor, err)
 	return errors.Join(err, reader.Close()) // not before: the last batch has to be acknowledged
 }
 

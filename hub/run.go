@@ -78,6 +78,8 @@ type Summary struct {
 	// stopped, would have rejected: they are not in the error queue.
 	Examples []journal.Error `json:"examples,omitempty"`
 	Notices  []string        `json:"notices,omitempty"` // what a person should know besides
+	// Quality says how good the rows were, from 0 to 100; see docs/quality.md.
+	Quality *pipelines.Score `json:"quality,omitempty"`
 }
 
 // An execution is one run on its way.
@@ -96,7 +98,9 @@ type execution struct {
 	seq        int64
 	counts     journal.Counts
 	kinds      Kinds
-	surveyed   int64            // rows of the source, where all were checked before the first was written
+	surveyed   int64 // rows of the source, where all were checked before the first was written
+	profile    *pipelines.Profile
+	tallies    []sourceTally
 	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
 	superseded int64
 	examples   []journal.Error
@@ -174,7 +178,8 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
 	s := x.summary(err, h.Clock().Sub(started))
-	if options.DryRun {
+	assessment, assessErr := x.assess(context.WithoutCancel(ctx), &s)
+	if err = errors.Join(err, assessErr); options.DryRun {
 		return s, err
 	}
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
@@ -190,7 +195,7 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	}
 	superseded, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, resources)
 	s.Superseded = x.superseded + superseded
-	return s, errors.Join(err, finishErr)
+	return s, errors.Join(err, finishErr, h.journal.Assess(context.WithoutCancel(ctx), assessment))
 }
 
 func (x *execution) summary(err error, took time.Duration) Summary {
@@ -391,6 +396,7 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 	if err := x.guardRows(ctx, counts.Read); err != nil {
 		return nil, err
 	}
+	x.tallies = nil // the pass that writes counts anew, with what the service refuses
 	x.surveyed, x.byRule, x.examples = counts.Read, map[string]int64{}, nil
 	return ahead, nil
 }

@@ -42,6 +42,9 @@ type Pipeline struct {
 
 	Guard Guard
 
+	// Drift says how far the columns of the source may move before it is told.
+	Drift DriftLimits
+
 	doc *document
 }
 
@@ -60,7 +63,7 @@ type Lookup struct {
 }
 
 func topKeys() []string {
-	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard"}
+	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift"}
 }
 
 // A Table is a lookup table in memory.
@@ -103,6 +106,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.parseLookups()
 	p.parseOnReject()
 	p.parseGuard()
+	p.parseDrift()
 	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
 		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"crossdock/connectors"
 	"crossdock/pipelines/mapping"
+	"crossdock/pipelines/profile"
 	"crossdock/pipelines/quality"
 	"crossdock/schemas"
 )
@@ -21,6 +22,7 @@ type Processor struct {
 	rules   *quality.Rules
 	refs    References
 	check   *quality.Check
+	record  *profile.Recorder // nil: nobody asks
 }
 
 // A Result is what became of a batch. Each of its rows either is among the
@@ -89,6 +91,9 @@ func (x *Processor) Process(ctx context.Context, b *connectors.Batch) (*Result, 
 	quality.Accept(rows, broken)
 	findings = slices.Concat(findings, broken, more)
 	slices.SortStableFunc(findings, func(a, b schemas.Rejection) int { return a.Row - b.Row })
+	if x.record != nil {
+		x.record.Add(b.Rows, rows)
+	}
 	rows.Hashes() // here, beside the writer, and not within it
 	return &Result{Batch: rows, Findings: findings, Skipped: len(skipped)}, nil
 }

@@ -71,7 +71,7 @@ func (a *app) runsCommand() *cobra.Command {
 			})
 		},
 	}
-	return group("runs", "See what ran, and approve what a guard holds", list, show, a.approveCommand())
+	return group("runs", "See what ran, and approve what a guard holds", list, show, a.approveCommand(), a.profileCommand(), a.driftCommand())
 }
 
 // summaryOf returns what `run --json` printed of a run.
@@ -83,6 +83,7 @@ func (a *app) summaryOf(r journal.Run) hub.Summary {
 	if s.Seconds > 0 {
 		s.RowsPerSecond = float64(s.Read) / s.Seconds
 	}
+	s.Quality = scoreOf(r)
 	return s
 }
 
@@ -100,10 +101,10 @@ func (a *app) printRuns(runs []journal.Run) {
 		return
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tPIPELINE\tSTATUS\tREAD\tAPPLIED\tUNCHANGED\tREJECTED\tSKIPPED\tTOOK")
+	fmt.Fprintln(w, "RUN\tPIPELINE\tSTATUS\tREAD\tAPPLIED\tUNCHANGED\tREJECTED\tSKIPPED\tQUALITY\tTOOK")
 	for _, r := range runs {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Pipeline, r.Status, thousands(r.Read), thousands(r.Applied),
-			thousands(r.Unchanged), thousands(r.Rejected), thousands(r.Skipped), seconds(r.Seconds(a.clock())))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Pipeline, r.Status, thousands(r.Read), thousands(r.Applied),
+			thousands(r.Unchanged), thousands(r.Rejected), thousands(r.Skipped), scoreText(scoreOf(r)), seconds(r.Seconds(a.clock())))
 	}
 	_ = w.Flush()
 }

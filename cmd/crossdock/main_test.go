@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			"make":    scriptMake,
 			"occupy":  scriptOccupy,
 			"replace": scriptReplace,
+			"capture": scriptCapture,
 			"zip":     scriptZip,
 			"zstd":    scriptZstd,
 			"held":    scriptHeld,

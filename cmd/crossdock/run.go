@@ -164,6 +164,9 @@ func (a *app) printSummary(s hub.Summary) {
 	if s.DryRun && s.Created+s.Updated+s.Deleted > 0 {
 		fmt.Fprintf(a.stdout, "  %s\n", kinds(s))
 	}
+	if s.Quality != nil {
+		fmt.Fprintf(a.stdout, "  quality %s of 100\n", s.Quality)
+	}
 	for _, notice := range s.Notices {
 		fmt.Fprintf(a.stdout, "  note: %s\n", notice)
 	}

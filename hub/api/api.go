@@ -61,6 +61,7 @@ func Register(api huma.API, cfg Config) {
 		}},
 	}, s.downloadErrors)
 	s.registerApprove(api)
+	s.registerQuality(api)
 	describeCells(api)
 }
 
@@ -89,6 +90,7 @@ type Run struct {
 	Unchanged int64   `json:"unchanged" doc:"Rows that the target held already"`
 	Rejected  int64   `json:"rejected" doc:"Rows refused by a rule or a service"`
 	Skipped   int64   `json:"skipped" doc:"Blank rows, and rows that the pipeline's filter passes over"`
+	Quality   float64 `json:"quality,omitempty" doc:"How good the rows were, from 0 to 100; absent where none was judged"`
 	Warned    int64   `json:"warned" doc:"Findings that did not keep their row back"`
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"rows_per_second"`
@@ -107,6 +109,9 @@ func (s *server) view(r journal.Run) Run {
 		ID: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Cause: r.Cause, Status: string(r.Status),
 		Read: r.Read, Applied: r.Applied, Unchanged: r.Unchanged, Rejected: r.Rejected, Skipped: r.Skipped, Warned: r.Warned,
 		Seconds: r.Seconds(s.Hub.Clock()), Input: r.InputName, Error: r.Error, Guard: r.Guard, Approved: r.ApprovedBy, Started: r.Started.Format(timeFormat),
+	}
+	if r.Score != nil {
+		v.Quality = float64(*r.Score) / 10
 	}
 	if v.Seconds > 0 {
 		v.Rate = float64(r.Read) / v.Seconds

@@ -112,6 +112,7 @@ type Run struct {
 	Error        string
 	Started      time.Time
 	Finished     time.Time // zero while it runs
+	Score        *int64    // quality in tenths; nil where nothing was judged
 	Batches      int64
 	Guard        string    // that holds it
 	Lifted       string    // guards that were lifted for it, separated by commas
@@ -308,7 +309,8 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
-	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned`
+	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned,
+	(SELECT score FROM quality WHERE quality.run = run.id AND source = '')`
 
 func scanRun(rows *sql.Rows) (Run, error) {
 	var r Run
@@ -317,7 +319,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
 		&r.InputName, &r.Error, &started, &finished, &r.Batches,
 		&r.Guard, &r.Lifted, &r.ApprovedBy, &approved,
-		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned)
+		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned, &r.Score)
 	r.Started = time.UnixMicro(started).UTC()
 	if finished.Valid {
 		r.Finished = time.UnixMicro(finished.Int64).UTC()

@@ -26,6 +26,16 @@ type Program struct {
 // mapped column reads first, and -1 where it reads none.
 func (p *Program) SourceColumn(i int) int { return p.fillers[i].first }
 
+// CopyOf returns the source column that mapped column i is, but for blanks
+// around it, and -1 where it is more than that.
+func (p *Program) CopyOf(i int) int {
+	f := p.fillers[i]
+	if at, ok := f.reader.(columnReader); ok && f.typer.text == nil && f.typer.number == nil && f.values == nil && f.fallback == nil {
+		return int(at)
+	}
+	return -1
+}
+
 // SourceOf is SourceColumn by the name of the mapped column.
 func (p *Program) SourceOf(name string) int {
 	for i, c := range p.columns {
