@@ -9,9 +9,10 @@ import (
 	"crossdock/connectors/fixedwidth"
 	"crossdock/connectors/jsonfile"
 	"crossdock/connectors/parquetfile"
+	"crossdock/connectors/xmlfile"
 )
 
 // Types returns the connectors that ship, in the order of help.
 func Types() []connectors.Type {
-	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type(), fixedwidth.Type(), parquetfile.Type()}
+	return []connectors.Type{csvfile.Type(), excel.Type(), jsonfile.Type(), xmlfile.Type(), fixedwidth.Type(), parquetfile.Type()}
 }
