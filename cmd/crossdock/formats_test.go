@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 
 	"github.com/klauspost/compress/zip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/xuri/excelize/v2"
 )
 
 // scriptZip packs files: zip ARCHIVE FILE...
@@ -35,4 +37,20 @@ func scriptZstd(ts *testscript.TestScript, neg bool, args []string) {
 	w, err := zstd.NewWriter(nil)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), w.EncodeAll([]byte(ts.ReadFile(args[0])), nil), 0o600))
+}
+
+// itemsWorkbook returns the items of formats.txt as a workbook.
+func itemsWorkbook() ([]byte, error) {
+	book := excelize.NewFile()
+	defer book.Close()
+	for address, row := range map[string][]any{
+		"A1": {"nr", "name", "menge"}, "A2": {"0017", "Mutter M8", 1}, "A3": {"0018", "Größe L & XL", 12}, "A4": {"0019", "Keil", 3},
+	} {
+		if err := book.SetSheetRow("Sheet1", address, &row); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	err := book.Write(&b)
+	return b.Bytes(), err
 }

@@ -125,6 +125,7 @@ func makers() map[string]func() ([]byte, error) {
 		"nul":            text(csvHead + "A-1,Mutter,1\nA-2,Bol\x00zen,1\nA-3,Keil,1\n"),
 		"invalid-utf8":   text(csvHead + "A-1,Schl\u00fcssel,1\nA-2,Schl\xfcssel,1\nA-3,Keil,1\n"),
 		"workbook":       func() ([]byte, error) { return workbook(50) },
+		"items-workbook": itemsWorkbook,
 		"cut-workbook":   cutWorkbook,
 		"cut-sheet":      cutSheet,
 		"encrypted-xlsx": func() ([]byte, error) { return compoundFile("EncryptedPackage"), nil },

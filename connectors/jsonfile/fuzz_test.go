@@ -42,7 +42,7 @@ func FuzzJSON(f *testing.F) {
 // compareRecord parses one record as encoding/json does.
 func compareRecord(t *testing.T, input []byte) {
 	t.Helper()
-	tree := newTree(5)
+	tree := newTree(5, explosion{})
 	rec := record{text: input, whole: true}
 	learned := newParser(tree, true).parse(rec)
 	if err := tree.makeColumns(); err != nil {
@@ -151,6 +151,12 @@ func compareFile(t *testing.T, path string, input []byte) {
 	if elements := objectsIn(input); elements >= 0 && elements != len(whole) {
 		t.Fatalf("%q: %d records, want %d", input, len(whole), elements)
 	}
+	compareParts(t, src, input, whole)
+}
+
+// compareParts reads from a cursor to the next, row by row.
+func compareParts(t *testing.T, src connectors.Source, input []byte, whole []string) {
+	t.Helper()
 	if len(whole) > 200 {
 		return // a file is opened for each
 	}
@@ -172,6 +178,34 @@ func compareFile(t *testing.T, path string, input []byte) {
 	if !sameRows(whole, parts) {
 		t.Fatalf("%q: at once\n%s\nfrom cursor to cursor\n%s", input, strings.Join(whole, "\n"), strings.Join(parts, "\n"))
 	}
+}
+
+// FuzzExplode explodes what may be arrays, at once and row by row.
+func FuzzExplode(f *testing.F) {
+	f.Add([]byte(`{"a":1,"p":[{"q":[1,{"x":2}]},{"q":[]},{"x":3}],"b":2}`+"\n"+`{"p":null}`), "p[*].q", true)
+	f.Add([]byte(`[{"p":[1,null,"x",[2],{}]},{"p":{"y":1}},{"p":[]}]`), "p", false)
+	f.Fuzz(func(t *testing.T, input []byte, explode string, emptyIsRow bool) {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if err := os.WriteFile(path, input, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		empty := "skip"
+		if emptyIsRow {
+			empty = "row"
+		}
+		src, err := Type().New(map[string]any{"path": path, "explode": explode, "explode_empty": empty}, connectors.Env{})
+		if err != nil {
+			return
+		}
+		whole, err := readAll(t.Context(), src)
+		if err != nil {
+			if _, ok := errors.AsType[*connectors.Error](err); !ok {
+				t.Fatalf("%q: %v is no *connectors.Error", input, err)
+			}
+			return
+		}
+		compareParts(t, src, input, whole)
+	})
 }
 
 // objectsIn counts the elements of an array of objects, -1 where the input is

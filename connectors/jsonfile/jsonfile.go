@@ -33,7 +33,10 @@ type Config struct {
 	Records  string `json:"records" doc:"Path to the array of records in a document, such as $.data.items; $ is the document itself. Needed only where a document is neither one object per line nor an array." example:"$.data.items"`
 	Encoding string `json:"encoding" doc:"Encoding of the text. A byte order mark in the file comes first." default:"auto" enum:"auto,utf-8,utf-16le,utf-16be"`
 
-	Flatten   int `json:"flatten" doc:"Levels of nested objects that become columns of their own, named by path. Deeper ones become JSON text." default:"5"`
+	Flatten      int    `json:"flatten" doc:"Levels of nested objects that become columns of their own, named by path. Deeper ones become JSON text." default:"5"`
+	Explode      string `json:"explode" doc:"Path in a record to an array whose elements are rows of their own; the other members of the record are repeated in each." example:"prices[*]"`
+	ExplodeEmpty string `json:"explode_empty" doc:"What becomes of a record without such elements: it is skipped (skip), or one row (row)." default:"skip" enum:"skip,row"`
+
 	BatchRows int `json:"batch_rows" doc:"Rows per batch at most." default:"8000"`
 }
 
@@ -44,7 +47,11 @@ func Type() connectors.Type {
 
 func open(cfg Config, env connectors.Env) (connectors.Source, error) {
 	path, err := parsePath(cfg.Records)
-	return &source{cfg: cfg, path: path, env: env}, err
+	if err != nil {
+		return nil, err
+	}
+	explode, err := parseExplode(cfg.Explode)
+	return &source{cfg: cfg, path: path, explode: explode, env: env}, err
 }
 
 // Validate reports the settings that cannot work.
@@ -52,6 +59,9 @@ func (c Config) Validate() error {
 	var errs connectors.SettingErrors
 	if _, err := parsePath(c.Records); err != nil {
 		errs = append(errs, &connectors.SettingError{Path: "records", Message: err.Error()})
+	}
+	if _, err := parseExplode(c.Explode); err != nil {
+		errs = append(errs, &connectors.SettingError{Path: "explode", Message: err.Error()})
 	}
 	if c.Flatten < 0 || c.Flatten > maxDepth {
 		errs = append(errs, &connectors.SettingError{Path: "flatten", Message: fmt.Sprintf("must be 0 to %d", maxDepth)})
@@ -75,9 +85,10 @@ const (
 )
 
 type source struct {
-	cfg  Config
-	path path
-	env  connectors.Env
+	cfg     Config
+	path    path
+	explode explosion
+	env     connectors.Env
 
 	mu    sync.Mutex
 	known *dataset // what the last full inspection found
@@ -136,7 +147,7 @@ func (s *source) Open(ctx context.Context, req connectors.ReadRequest) (connecto
 	if req.BatchRows > 0 {
 		rows = min(rows, req.BatchRows)
 	}
-	return newReader(data, rows, req.Cursor)
+	return newReader(data, rows, s.cfg.ExplodeEmpty == "row", req.Cursor)
 }
 
 // dataset inspects the files as they are now, unless it did so before and
@@ -177,7 +188,7 @@ func (d *dataset) isOf(files []connectors.File) bool {
 // inspect tells how each file is built and learns its members, from the first
 // records alone where a limit is given.
 func (s *source) inspect(ctx context.Context, files []connectors.File, limit int) (*dataset, error) {
-	data := &dataset{tree: newTree(s.cfg.Flatten)}
+	data := &dataset{tree: newTree(s.cfg.Flatten, s.explode)}
 	for _, file := range files {
 		doc, err := recognise(ctx, file, s.cfg.Encoding, s.path)
 		if err != nil {
@@ -208,7 +219,7 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 	}
 	defer records.close() // a file that was only read loses nothing
 	p := newParser(t, true)
-	objects := 0
+	objects, rows := 0, 0
 	for (limit == 0 || d.sampled < limit) && !t.full() {
 		rec, err := records.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -224,6 +235,9 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 		fault := p.parse(rec)
 		if fault == nil {
 			objects++
+			if len(p.levels) > 0 {
+				rows += p.learnRows()
+			}
 			continue
 		}
 		if err := records.broken(rec, fault); err != nil {
@@ -237,6 +251,8 @@ func (d *document) learn(ctx context.Context, t *tree, limit int) error {
 		return d.errorf("was it fully written?", "%s holds no records", d.kind())
 	case objects == 0 && p.scalars == d.sampled:
 		return d.errorf("set records to the path of an array of objects", "%s holds values, but no objects", d.kind())
+	case len(p.levels) > 0 && rows == 0:
+		return d.errorf("compare explode with the file", "%s has no record with an array to explode that holds anything", d.kind())
 	}
 	return d.file.CheckUnchanged()
 }

@@ -39,6 +39,7 @@ type parser struct {
 
 	cells []cell // by column
 	stamp int64  // of the record
+	seen  int64  // of the record, or of the element of it being parsed
 
 	buf     []byte
 	at      int
@@ -48,6 +49,10 @@ type parser struct {
 	soft    *fault   // the first that leaves the record readable as JSON
 	stopped bool     // the record is too deep to be read to its end
 	touched []touch  // nodes of the record, while it learns
+
+	levels []level // that are exploded
+	deep   int     // how many of them are entered
+	kept   int     // bytes of scratch that hold values of the record itself
 }
 
 type cell struct {
@@ -62,15 +67,18 @@ type touch struct {
 }
 
 func newParser(t *tree, learning bool) *parser {
-	return &parser{tree: t, learning: learning, cells: make([]cell, len(t.columns))}
+	return &parser{tree: t, learning: learning, cells: make([]cell, len(t.columns)), levels: levelsOf(t)}
 }
 
 // parse takes one record apart and returns what is wrong with it, or nil.
 func (p *parser) parse(rec record) *fault {
 	p.tree.stamp++
-	p.stamp = p.tree.stamp
+	p.stamp, p.seen = p.tree.stamp, p.tree.stamp
 	p.buf, p.at, p.depth, p.stopped = rec.text, 0, 0, false
 	p.scratch, p.names, p.soft, p.touched = p.scratch[:0], p.names[:0], nil, p.touched[:0]
+	for i := range p.levels {
+		p.levels[i].elements, p.levels[i].next = p.levels[i].elements[:0], 0
+	}
 	if !rec.whole {
 		return &fault{rule: tooLong, column: -1, value: rec.text, message: fmt.Sprintf("the record is longer than %d MiB", maxRecord>>20)}
 	}
@@ -81,10 +89,16 @@ func (p *parser) parse(rec record) *fault {
 	case p.soft != nil:
 		return p.soft
 	}
-	for _, t := range p.touched { // members of a record that is refused make no columns
+	p.commit()
+	return nil
+}
+
+// commit makes columns of what was touched; members of a record that is
+// refused make none.
+func (p *parser) commit() {
+	for _, t := range p.touched {
 		t.node.kinds |= t.kind
 	}
-	return nil
 }
 
 func (p *parser) record() *fault {
@@ -208,20 +222,28 @@ func (p *parser) member(parent *node, name []byte, level int) *fault {
 		n = &node{column: -1}
 		if p.learning && !p.tree.full() {
 			n = parent.add(name)
+			p.tree.mark(parent, n, name)
 			p.tree.nodes++
 		}
 	}
-	if n.seen == p.stamp {
+	if n.seen == p.seen {
 		p.reportTwice(p.at, n.column, name)
 	}
-	n.seen = p.stamp
-	switch c := p.next(); c {
-	case '{':
-		if level >= p.tree.flatten {
-			return p.jsonText(n)
-		}
+	n.seen = p.seen
+	c := p.next()
+	switch {
+	case n.level > 0 && c != 'n':
+		return p.capture(n)
+	case c == '{' && level < p.tree.flatten:
 		return p.nested(n, level)
-	case '[':
+	}
+	return p.scalar(n, c)
+}
+
+// scalar takes a value that fills one cell.
+func (p *parser) scalar(n *node, c byte) *fault {
+	switch c {
+	case '{', '[':
 		return p.jsonText(n)
 	case '"':
 		p.touch(n, wasScalar)

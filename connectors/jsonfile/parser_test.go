@@ -15,7 +15,7 @@ import (
 // parseOne parses one record with columns learned from it.
 func parseOne(t testing.TB, text string) (*parser, *fault) {
 	t.Helper()
-	tr := newTree(5)
+	tr := newTree(5, explosion{})
 	newParser(tr, true).parse(record{text: []byte(text), whole: true})
 	if err := tr.makeColumns(); err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestFaultsOfRecords(t *testing.T) {
 }
 
 func TestARecordThatIsTooLongIsRefused(t *testing.T) {
-	fault := newParser(newTree(5), true).parse(record{text: []byte(`{"a":`)})
+	fault := newParser(newTree(5, explosion{}), true).parse(record{text: []byte(`{"a":`)})
 	if fault == nil || fault.rule != tooLong {
 		t.Errorf("parse: %+v", fault)
 	}
@@ -163,7 +163,7 @@ func TestColumnsAreThoseOfAllRecords(t *testing.T) {
 		{"no name", []string{`{"":{"":1}}`}, []string{"."}},
 		{"as deep as is flattened", []string{`{"a":{"b":{"c":{"d":{"e":{"f":{"g":1}}}}}}}`}, []string{"a.b.c.d.e.f"}},
 	} {
-		tr := newTree(5)
+		tr := newTree(5, explosion{})
 		p := newParser(tr, true)
 		for _, text := range tt.records {
 			if fault := p.parse(record{text: []byte(text), whole: true}); fault != nil {
@@ -184,7 +184,7 @@ func TestParserForgetsTheRecordBefore(t *testing.T) {
 	texts := []string{
 		`{"a":"\u00e4","b":{"c":[1,{"x":1}],"d":1e2}}`, `{"b":null}`, `{"a":1,"a":2}`, `{"b":{"c":"\n"}}`, `{"a":`, `{"e":{}}`, `{"a":{"f":true}}`, `{}`,
 	}
-	tr := newTree(5)
+	tr := newTree(5, explosion{})
 	learner := newParser(tr, true)
 	for _, text := range texts {
 		learner.parse(record{text: []byte(text), whole: true})

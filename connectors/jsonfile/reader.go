@@ -28,6 +28,13 @@ type reader struct {
 	records *records
 	err     error // what ended the reading
 
+	// Of a record that is exploded and has not been delivered as a whole.
+	exploding  bool
+	emptyIsRow bool
+	rec        record
+	prior      position // before it
+	taken      int      // rows of it that are read
+
 	// What was read and has not been delivered.
 	builder *connectors.TextBuilder
 	rejects []connectors.Reject
@@ -43,13 +50,14 @@ type cursor struct {
 	Line    int64  `json:"line"`
 	Column  int64  `json:"column"`
 	Row     int64  `json:"row"`             // records of the document up to there
+	Taken   int    `json:"taken,omitempty"` // rows of the next record that were read, where it is exploded
 	Ended   bool   `json:"ended,omitempty"` // the document was read to its end
 }
 
-func newReader(data *dataset, batchRows int, from connectors.Cursor) (*reader, error) {
+func newReader(data *dataset, batchRows int, emptyIsRow bool, from connectors.Cursor) (*reader, error) {
 	r := &reader{
 		documents: data.documents, batchRows: batchRows, from: start(), columns: data.tree.columns,
-		parser:  newParser(data.tree.clone(), false),
+		parser: newParser(data.tree.clone(), false), emptyIsRow: emptyIsRow,
 		builder: connectors.NewTextBuilder(data.tree.columns),
 	}
 	for _, d := range r.documents {
@@ -61,7 +69,7 @@ func newReader(data *dataset, batchRows int, from connectors.Cursor) (*reader, e
 	var c cursor
 	decoder := json.NewDecoder(strings.NewReader(string(from)))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil || c.Offset < 0 || c.Line < 1 || c.Column < 1 || c.Row < 0 {
+	if err := decoder.Decode(&c); err != nil || c.Offset < 0 || c.Line < 1 || c.Column < 1 || c.Row < 0 || c.Taken < 0 {
 		return nil, &connectors.Error{Message: "the cursor " + schemas.QuoteShort(string(from)) + " is none of connector json", Hint: "start the run from the beginning", Err: err}
 	}
 	return r, r.goTo(c)
@@ -79,11 +87,11 @@ func (r *reader) goTo(c cursor) error {
 		if d.file.Version != c.Version {
 			return &connectors.Error{Place: place, Message: "has changed since it was read up to here", Hint: "start the run from the beginning"}
 		}
-		r.from = position{spot{c.Offset, c.Line, c.Column}, c.Row}
+		r.from, r.taken = position{spot{c.Offset, c.Line, c.Column}, c.Row}, c.Taken
 		if c.Ended {
 			r.at++
 			r.before += d.file.Size
-			r.from = start()
+			r.from, r.taken = start(), 0
 		}
 		return nil
 	}
@@ -129,6 +137,11 @@ func (r *reader) next(ctx context.Context) (*connectors.Batch, error) {
 		r.begun = r.records.s.offset()
 	}
 	for r.room() {
+		if r.exploding {
+			r.explode()
+			continue
+		}
+		r.prior = r.records.position()
 		rec, err := r.records.next(ctx)
 		if errors.Is(err, io.EOF) {
 			return r.endDocument(d)
@@ -145,7 +158,7 @@ func (r *reader) next(ctx context.Context) (*connectors.Batch, error) {
 
 // room reports whether the batch takes more rows.
 func (r *reader) room() bool {
-	return r.pending() < r.batchRows && r.records.s.offset()-r.begun < connectors.MaxBatchBytes
+	return r.pending() == 0 || r.pending() < r.batchRows && !r.builder.Full(r.batchRows) && r.records.s.offset()-r.begun < connectors.MaxBatchBytes
 }
 
 func (r *reader) pending() int { return r.builder.Len() + len(r.rejects) + r.skipped }
@@ -158,19 +171,55 @@ func (r *reader) judge(rec record) error {
 	}
 	p := r.parser
 	fault := p.parse(rec)
-	if fault == nil {
-		for i, c := range p.cells {
-			if c.stamp != p.stamp {
-				c = cell{nil, connectors.AbsentCell, 0}
-			}
-			r.builder.Cell(i, c.value, c.kind)
+	switch {
+	case fault == nil && len(p.levels) > 0:
+		r.rec, r.exploding = rec, true
+		p.begin()
+		for range r.taken { // reading goes on within this record
+			_, _ = p.advance()
 		}
-		r.builder.EndRow(rec.row)
+		return nil
+	case fault == nil:
+		r.take(rec)
 		return nil
 	}
 	if err := r.records.broken(rec, fault); err != nil {
 		return err
 	}
+	r.reject(rec, fault)
+	return nil
+}
+
+// explode takes, skips or rejects the next row of the record that is exploded.
+func (r *reader) explode() {
+	got, fault := r.parser.advance()
+	switch {
+	case got == ended:
+		r.exploding, r.taken = false, 0
+		return
+	case got == isFault:
+		r.reject(r.rec, fault)
+	case got == isEmpty && !r.emptyIsRow:
+		r.skipped++
+	default:
+		r.take(r.rec)
+	}
+	r.taken++
+}
+
+// take makes a row of the cells that were parsed.
+func (r *reader) take(rec record) {
+	p := r.parser
+	for i, c := range p.cells {
+		if c.stamp != p.stamp {
+			c = cell{nil, connectors.AbsentCell, 0}
+		}
+		r.builder.Cell(i, c.value, c.kind)
+	}
+	r.builder.EndRow(rec.row)
+}
+
+func (r *reader) reject(rec record, fault *fault) {
 	if fault.rule == malformed {
 		fault.message = fmt.Sprintf("the line is not JSON: at character %d %s", utf8.RuneCount(rec.text[:fault.at])+1, fault.message)
 	}
@@ -180,7 +229,6 @@ func (r *reader) judge(rec record) error {
 	}
 	reject.Cells = r.keep(connectors.MaxRejectBytes - len(reject.Value))
 	r.rejects = append(r.rejects, reject)
-	return nil
 }
 
 // keep copies the cells of the record that were read before its fault.
@@ -230,8 +278,11 @@ func (r *reader) deliver(d *document) *connectors.Batch {
 	r.rejects, r.skipped = nil, 0
 	at := r.records.position()
 	r.begun = at.offset
+	if r.exploding {
+		at = r.prior
+	}
 	// A cursor is text and numbers, which always have a form in JSON.
-	text, _ := json.Marshal(cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records, r.records.ended})
+	text, _ := json.Marshal(cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records, r.taken, r.records.ended})
 	batch.Cursor = connectors.Cursor(text)
 	batch.Done, batch.Size = r.before+min(r.records.text.file.Done(), d.file.Size), r.size
 	return batch

@@ -10,8 +10,9 @@ type tree struct {
 	root    *node
 	flatten int // levels of nested objects that are nodes; deeper ones are text
 	columns []string
-	nodes   int
-	stamp   int64 // of the last record, by which its marks differ from older ones
+	explosion
+	nodes int
+	stamp int64 // of the last record, by which its marks differ from older ones
 }
 
 // A node is one member, under the members that lead to it.
@@ -22,6 +23,8 @@ type node struct {
 	byName   map[string]*node
 	names    [][]byte // of the children
 	place    int      // among its siblings
+	along    int      // members on the way to what is exploded that lead to it, or none
+	level    int      // of the arrays that are exploded here, from 1; else 0
 	next     int      // the child that probably comes next
 
 	seen  int64 // the record that had it last
@@ -38,8 +41,8 @@ const (
 	wasNull
 )
 
-func newTree(flatten int) *tree {
-	return &tree{root: &node{root: true, column: -1, kinds: wasObject}, flatten: flatten}
+func newTree(flatten int, x explosion) *tree {
+	return &tree{root: &node{root: true, column: -1, kinds: wasObject}, flatten: flatten, explosion: x}
 }
 
 // full reports whether the tree takes no more members: those of data used as
@@ -112,11 +115,11 @@ func (t *tree) makeColumns() error {
 // clone returns a tree of its own for a parser, for nodes carry marks of the
 // record being parsed.
 func (t *tree) clone() *tree {
-	return &tree{root: t.root.clone(), flatten: t.flatten, columns: t.columns}
+	return &tree{root: t.root.clone(), flatten: t.flatten, columns: t.columns, explosion: t.explosion}
 }
 
 func (n *node) clone() *node {
-	c := &node{path: n.path, root: n.root, names: n.names, place: n.place, kinds: n.kinds, column: n.column}
+	c := &node{path: n.path, root: n.root, names: n.names, place: n.place, along: n.along, level: n.level, kinds: n.kinds, column: n.column}
 	if n.byName != nil {
 		c.byName = make(map[string]*node, len(n.byName))
 	}

@@ -180,7 +180,7 @@ func (r *reader) begin(ctx context.Context, d *document) error {
 
 // room reports whether the batch takes more rows.
 func (r *reader) room() bool {
-	return r.pending() < r.batchRows && !r.builder.Full(r.batchRows) && r.records.in.n-r.begun < connectors.MaxBatchBytes
+	return r.pending() == 0 || r.pending() < r.batchRows && !r.builder.Full(r.batchRows) && r.records.in.n-r.begun < connectors.MaxBatchBytes
 }
 
 func (r *reader) pending() int { return r.builder.Len() + len(r.rejects) + r.skipped }
