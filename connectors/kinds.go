@@ -24,7 +24,7 @@ func KindOfFile(sample []byte) (kind, hint string) {
 		{"7z\xbc\xaf", "a 7-Zip archive", pack},
 		{"Rar!", "a RAR archive", pack},
 		{"SQLite format 3", "an SQLite database", convert},
-		{"PAR1", "a Parquet file", convert},
+		{"PAR1", "a Parquet file", "use connector parquet"},
 		{"\xff\xfe\x00\x00", "text in UTF-32", "save it as UTF-8"},
 		{"\x00\x00\xfe\xff", "text in UTF-32", "save it as UTF-8"},
 	} {
