@@ -38,6 +38,9 @@ type Target interface {
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
 	// Diff says what Plan says, and what every row would change, in their order.
 	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
+	// Revert puts back some of the rows that a run has changed, where nothing has
+	// changed them since, and says where to go on.
+	Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error)
 	// Rows calls fn with the rows of an entity as batches, all of one moment and
 	// in the order of their keys, and returns the sequence to ask after for what
 	// changes later. A batch is fn's until it returns.

@@ -181,6 +181,10 @@ func (s *shelf) Diff(_ context.Context, b *schemas.Batch) (schemas.Outcome, []sc
 	return s.plan(b, func(string, uint64) {}), nil, nil
 }
 
+func (s *shelf) Revert(context.Context, schemas.BatchID, schemas.RevertRequest) (schemas.Reverted, error) {
+	return schemas.Reverted{}, errors.New("a shelf keeps no history")
+}
+
 func (s *shelf) Rows(context.Context, schemas.RowsRequest, func(*schemas.Batch) error) (int64, error) {
 	return 0, errors.New("a shelf is not read")
 }

@@ -205,6 +205,9 @@ func (h *Hub) try(ctx context.Context, run *journal.Run) (busy bool) {
 
 // work runs one upload, or one run that was held and is approved.
 func (h *Hub) work(ctx context.Context, run *journal.Run) error {
+	if run.Cause == "revert" {
+		return h.workRevert(ctx, run)
+	}
 	release, err := h.lock(run.Pipeline)
 	if err != nil {
 		return err

@@ -67,11 +67,12 @@ func (a *app) runsCommand() *cobra.Command {
 					return err
 				}
 				a.printRun(run, open)
-				return nil
+				return a.printReverts(ctx, h, run.ID)
 			})
 		},
 	}
-	return group("runs", "See what ran, and approve what a guard holds", list, show, a.approveCommand(), a.profileCommand(), a.driftCommand())
+	return group("runs", "See what ran, approve what a guard holds, and put runs back", list, show,
+		a.approveCommand(), a.revertCommand(), a.profileCommand(), a.driftCommand())
 }
 
 // summaryOf returns what `run --json` printed of a run.

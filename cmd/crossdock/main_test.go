@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"zip":     scriptZip,
 			"zstd":    scriptZstd,
 			"held":    scriptHeld,
+			"latest":  scriptLatest,
 		},
 	})
 }

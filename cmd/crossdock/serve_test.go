@@ -304,7 +304,7 @@ func TestTheProcessDescribesAndMeasuresItself(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/v1/products", "/v1/products/{sku}", "/v1/categories", "/v1/prices", "/v1/availability",
-		"/v1/imports", "/v1/runs", "/v1/runs/{id}", "/v1/runs/{id}/errors", "/v1/runs/{id}/errors.xlsx", "/v1/runs/{id}:approve",
+		"/v1/imports", "/v1/runs", "/v1/runs/{id}", "/v1/runs/{id}/errors", "/v1/runs/{id}/errors.xlsx", "/v1/runs/{id}:approve", "/v1/runs/{id}:revert",
 	} {
 		if doc.Paths[path] == nil {
 			t.Errorf("the document lacks %s", path)

@@ -16,12 +16,17 @@ import (
 func (s *Service) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
 	outcome, err := s.engine.Apply(ctx, id, b)
 	if err == nil && outcome.Applied > 0 {
-		select {
-		case s.wake <- struct{}{}:
-		default: // it will look anyway
-		}
+		s.wakeUp()
 	}
 	return outcome, err
+}
+
+// wakeUp has the indexes brought up to date.
+func (s *Service) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // Plan says what Apply would do, and writes nothing.
@@ -32,6 +37,16 @@ func (s *Service) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, 
 // Diff says what Plan says, and what every row would change.
 func (s *Service) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
 	return s.engine.Diff(ctx, b)
+}
+
+// Revert puts back some of the rows that a run has changed, where nothing has
+// changed them since, and says where to go on.
+func (s *Service) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error) {
+	answer, err := s.engine.Revert(ctx, id, r)
+	if err == nil && answer.Applied > 0 {
+		s.wakeUp()
+	}
+	return answer, err
 }
 
 // Rows calls fn with the rows of an entity as batches, all of one moment, and

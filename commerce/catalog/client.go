@@ -13,7 +13,7 @@ import (
 
 // A Client is a Service in another process.
 type Client struct {
-	*remote.Caller // Apply, Plan, Diff, Rows, Known and Holders
+	*remote.Caller // Apply, Plan, Diff, Revert, Rows, Known and Holders
 	api            *remote.Caller
 }
 

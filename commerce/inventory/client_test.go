@@ -86,3 +86,35 @@ func TestRowsAreReadAsTheyAre(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOlderFigureMayBePutBack(t *testing.T) {
+	contract(t, func(t *testing.T, s stock) {
+		deliver := func(run, entity string, lines ...string) {
+			t.Helper()
+			o, err := s.Apply(t.Context(), schemas.BatchID{Run: run, Seq: 1}, servicetest.Lines(t, entity, lines...))
+			if err != nil || o.Applied != len(lines)-1 {
+				t.Fatalf("%+v, %v", o, err)
+			}
+		}
+		deliver("0", "warehouse", "warehouse|name", "DE|Hamburg")
+		deliver("1", "stock_level", "sku|warehouse|on_hand|as_of", "A|DE|1.5|2026-11-21T05:00:00Z")
+		deliver("2", "stock_level", "sku|warehouse|on_hand|as_of", "A|DE|0|2026-11-22T05:00:00Z", "B|DE|0|2026-11-22T05:00:00Z")
+		request := schemas.RevertRequest{Entity: "stock_level", Run: "2"}
+		applied := 0
+		for seq := int64(1); ; seq++ {
+			some, err := s.Revert(t.Context(), schemas.BatchID{Run: "back", Seq: seq}, request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			applied += some.Applied
+			if request.From = some.Next; request.From == "" {
+				break
+			}
+		}
+		got, _ := servicetest.Read(t, s, schemas.RowsRequest{Entity: "stock_level"})
+		want := []string{"sku|warehouse|on_hand|unit|as_of", "A|DE|1.5|C62|2026-11-21T05:00:00Z"}
+		if diff := cmp.Diff(want, got); diff != "" || applied != 2 {
+			t.Errorf("%d rows, %s", applied, diff)
+		}
+	})
+}

@@ -70,6 +70,12 @@ func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, [
 	return inRowsOf(b, answer.Outcome), answer.Differences, nil
 }
 
+// Revert does what the service's Revert does.
+func (c *Caller) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (answer schemas.Reverted, err error) {
+	err = c.ask(ctx, "/internal/"+r.Entity+"/reverts/"+url.PathEscape(id.Run)+"/"+strconv.FormatInt(id.Seq, 10), r, &answer)
+	return answer, err
+}
+
 func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schemas.Outcome, error) {
 	var outcome schemas.Outcome
 	if err := c.post(ctx, path, b, &outcome); err != nil {
@@ -182,6 +188,9 @@ func (c *Caller) call(ctx context.Context, method, path, contentType string, bod
 // failure returns the error that the service has answered with: the one that
 // it would have returned in this process, where it is one for people.
 func failure(call string, status int, text []byte) error {
+	if status == http.StatusGone {
+		return fmt.Errorf("%s: %w", call, schemas.ErrHistoryGone)
+	}
 	var p struct {
 		Detail string `json:"detail"`
 		Errors []struct {

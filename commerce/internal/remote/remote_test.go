@@ -52,6 +52,10 @@ func (s *shelf) Diff(_ context.Context, b *schemas.Batch) (schemas.Outcome, []sc
 	return schemas.Outcome{Applied: 1, Rejected: rejected}, []schemas.Difference{{Row: row, Kind: "update", Fields: fields}}, s.err
 }
 
+func (s *shelf) Revert(_ context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error) {
+	return schemas.Reverted{Kept: []schemas.Kept{{Key: r.Run, By: id.Run, Message: r.From}}, KeptRows: 1, Next: r.Entity}, s.err
+}
+
 func (s *shelf) Rows(_ context.Context, _ schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
 	for s.rows != nil {
 		if err := fn(s.rows); err != nil {
@@ -238,7 +242,7 @@ func TestRowsEndWithASequenceOrAnError(t *testing.T) {
 	}{
 		{"all of them", &shelf{rows: one, more: two}, "sku|weight A|1.5 B|<null> sku|deleted C|true 7 "},
 		{"an error first", &shelf{err: commerce.Errorf(commerce.Invalid, "is none").At("columns")}, "0 columns: is none"},
-		{"history gone", &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}, "0 read the rows of product: " + schemas.ErrHistoryGone.Error()},
+		{"history gone", &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}, "0 POST /internal/product/rows: " + schemas.ErrHistoryGone.Error()},
 		{"an error between", &shelf{rows: one, late: commerce.Errorf(commerce.Conflict, "lost")}, "sku|weight A|1.5 B|<null> 0 rows of product: lost"},
 		{"a secret between", &shelf{rows: one, late: errors.New("path of the file")}, "sku|weight A|1.5 B|<null> 0 rows of product: internal error; the log tells more under request "},
 	} {
@@ -282,5 +286,17 @@ func TestDifferencesNameTheRowsOfTheCaller(t *testing.T) {
 	}
 	if _, _, err := dial(t, &shelf{err: errors.New("away")}).Diff(t.Context(), b); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestARevertTravels(t *testing.T) {
+	got, err := dial(t, &shelf{}).Revert(t.Context(), schemas.BatchID{Run: "a / b", Seq: 2}, schemas.RevertRequest{Entity: "product", Run: "r", From: "here"})
+	want := schemas.Reverted{KeptRows: 1, Kept: []schemas.Kept{{Key: "r", By: "a / b", Message: "here"}}, Next: "product"}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	_, err = dial(t, &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}).Revert(t.Context(), schemas.BatchID{Run: "v"}, schemas.RevertRequest{Entity: "product"})
+	if !errors.Is(err, schemas.ErrHistoryGone) {
+		t.Errorf("a run that is forgotten: %v", err)
 	}
 }

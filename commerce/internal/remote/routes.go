@@ -20,6 +20,7 @@ type Backend interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
 	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
+	Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error)
 	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
@@ -28,14 +29,11 @@ type Backend interface {
 // Routes adds to mux what a [Caller] calls.
 func Routes(mux *http.ServeMux, backend Backend) {
 	mux.HandleFunc("POST /internal/{entity}/batches/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
-		seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
-		if err != nil {
-			web.WriteProblem(w, http.StatusBadRequest, "is not the number of a batch", "path.seq")
+		id, ok := batchID(w, r)
+		if !ok {
 			return
 		}
-		withBatch(w, r, func(b *schemas.Batch) (any, error) {
-			return backend.Apply(r.Context(), schemas.BatchID{Run: r.PathValue("run"), Seq: seq}, b)
-		})
+		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Apply(r.Context(), id, b) })
 	})
 	mux.HandleFunc("POST /internal/{entity}/plans", func(w http.ResponseWriter, r *http.Request) {
 		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Plan(r.Context(), b) })
@@ -44,6 +42,16 @@ func Routes(mux *http.ServeMux, backend Backend) {
 		withBatch(w, r, func(b *schemas.Batch) (any, error) {
 			outcome, differences, err := backend.Diff(r.Context(), b)
 			return diffAnswer{outcome, differences}, err
+		})
+	})
+	mux.HandleFunc("POST /internal/{entity}/reverts/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
+		id, ok := batchID(w, r)
+		if !ok {
+			return
+		}
+		withQuestion(w, r, func(q schemas.RevertRequest) (any, error) {
+			q.Entity = r.PathValue("entity")
+			return backend.Revert(r.Context(), id, q)
 		})
 	})
 	mux.HandleFunc("POST /internal/{entity}/rows", func(w http.ResponseWriter, r *http.Request) { serveRows(w, r, backend) })
@@ -59,6 +67,15 @@ func Routes(mux *http.ServeMux, backend Backend) {
 			return holdersAnswer{holders}, err
 		})
 	})
+}
+
+func batchID(w http.ResponseWriter, r *http.Request) (_ schemas.BatchID, ok bool) {
+	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
+	if err != nil {
+		web.WriteProblem(w, http.StatusBadRequest, "is not the number of a batch", "path.seq")
+		return schemas.BatchID{}, false
+	}
+	return schemas.BatchID{Run: r.PathValue("run"), Seq: seq}, true
 }
 
 func withBatch(w http.ResponseWriter, r *http.Request, do func(*schemas.Batch) (any, error)) {
@@ -94,10 +111,19 @@ func refuseBody(w http.ResponseWriter, err error) {
 	web.WriteProblem(w, http.StatusBadRequest, err.Error(), "body")
 }
 
+// writeError answers with an error, of which the other side makes it again.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, schemas.ErrHistoryGone) {
+		web.WriteProblem(w, http.StatusGone, err.Error(), "")
+		return
+	}
+	web.WriteError(w, r, err)
+}
+
 func reply(w http.ResponseWriter, r *http.Request, do func() (any, error)) {
 	answer, err := do()
 	if err != nil {
-		web.WriteError(w, r, err)
+		writeError(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,11 +47,8 @@ func (c *Caller) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schem
 		return 0, err
 	}
 	defer response.Body.Close()
-	switch response.StatusCode {
-	case http.StatusOK:
+	if response.StatusCode == http.StatusOK {
 		return readRows(entity, response.Body, fn)
-	case http.StatusGone:
-		return 0, fmt.Errorf("read the rows of %s: %w", entity.Name, schemas.ErrHistoryGone)
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
@@ -115,10 +111,8 @@ func serveRows(w http.ResponseWriter, r *http.Request, backend Backend) {
 		_ = write(rowsLine{Next: &next}) // whoever does not read it is gone
 	case begun:
 		_ = write(rowsLine{Failure: rowsFailure(r, err)}) // likewise
-	case errors.Is(err, schemas.ErrHistoryGone):
-		web.WriteProblem(w, http.StatusGone, err.Error(), "body.after")
 	default:
-		web.WriteError(w, r, err)
+		writeError(w, r, err)
 	}
 }
 

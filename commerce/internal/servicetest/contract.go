@@ -14,6 +14,7 @@ type Backend interface {
 	Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error)
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
 	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
+	Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error)
 	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)

@@ -24,7 +24,7 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 		p.found++ // where the keys were asked for, it is counted already
 	}
 	old := p.stored()
-	if p.old[1] == int64(p.hashes[row]) {
+	if p.old[1] == int64(p.hashes[row]) && p.reverts == "" {
 		p.outcome.Unchanged++
 		return true, nil
 	}

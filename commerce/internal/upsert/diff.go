@@ -36,7 +36,7 @@ func (e *Engine) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, [
 func (e *Engine) plan(ctx context.Context, b *schemas.Batch, changes map[int]schemas.Difference) (schemas.Outcome, error) {
 	var outcome schemas.Outcome
 	err := e.db.Attempt(ctx, func(c *store.Conn) (err error) {
-		outcome, err = e.pass(ctx, c, schemas.BatchID{}, b, changes)
+		outcome, err = e.pass(ctx, c, schemas.BatchID{}, b, manner{changes: changes})
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -26,8 +27,8 @@ func (p *pass) record(id schemas.BatchID, at time.Time) error {
 	if err := p.keepBlock(); err != nil {
 		return err
 	}
-	return p.conn.Run(`INSERT INTO change (seq, run, entity, images, changed_at) VALUES (?, ?, ?, ?, ?)`,
-		p.seq, id.Run, p.t.Entity.Name, p.images, at.UnixMicro())
+	return p.conn.Run(`INSERT INTO change (seq, run, entity, reverts, images, changed_at) VALUES (?, ?, ?, nullif(?, ''), ?, ?)`,
+		p.seq, id.Run, p.t.Entity.Name, p.reverts, p.images, at.UnixMicro())
 }
 
 // blockBytes is about how much JSON one block of pre_image holds: enough for
@@ -96,12 +97,16 @@ func (p *pass) bury(row int) error {
 		p.t.Entity.Name, string(p.appendKey(nil, row)), p.seq)
 }
 
-// forget drops what was changed before the time given.
+// forget drops what was changed before the time given, of whole runs alone: half
+// of one cannot be put back.
 func forget(c *store.Conn, before time.Time) error {
 	if err := c.Run(`DELETE FROM applied_batch WHERE applied_at < ?`, before.UnixMicro()); err != nil {
 		return err
 	}
-	last, err := c.Value(`SELECT max(seq) FROM change WHERE changed_at < ?`, before.UnixMicro())
+	last, err := c.Value(`
+		SELECT max(seq) FROM change WHERE changed_at < ?1 AND seq < coalesce(
+			(SELECT min(seq) FROM change WHERE run IN (SELECT run FROM change WHERE changed_at >= ?1)), ?2)`,
+		before.UnixMicro(), int64(math.MaxInt64))
 	if last == nil || err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ const (
 type Change struct {
 	Kind     Kind
 	Old, New []driver.Value // the row by [Position]: Old is nil at Create, New is nil at Delete
+	Reverts  bool           // the row becomes what it was before a run
 }
 
 // A Refusal says why a change may not be.
@@ -44,6 +45,16 @@ type Judge func(*Change) (*Refusal, error)
 
 // rowsPerLook is how many rows pass between two looks at the context.
 const rowsPerLook = 256
+
+// A manner is what sets a pass apart from a plain one.
+type manner struct {
+	changes map[int]schemas.Difference // takes in what each row changes; nil: nobody asks
+
+	// The run that the batch puts back, and the hashes that its rows had. They may
+	// be those of what is there now, and so say nothing of what is the same.
+	reverts string
+	hashes  []uint64
+}
 
 // A pass is one batch on its way into its table.
 type pass struct {
@@ -62,7 +73,7 @@ type pass struct {
 	images  int64  // rows of it in pre_image
 	block   []byte // those that gather
 	packer  *zstd.Encoder
-	changes map[int]schemas.Difference // by row; nil: nobody asks
+	manner
 
 	// The rows whose keys the table held when it was asked, with the hashes of
 	// those; touched are the keys that rows before this one have changed since.
@@ -84,8 +95,8 @@ type pass struct {
 }
 
 // pass takes a batch through its table, in the transaction of the connection,
-// and notes what its rows change in changes, where that is given.
-func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b *schemas.Batch, changes map[int]schemas.Difference) (schemas.Outcome, error) {
+// in a manner of its own.
+func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b *schemas.Batch, how manner) (schemas.Outcome, error) {
 	t, err := e.table(b.Entity.Name)
 	if err != nil {
 		return schemas.Outcome{}, err
@@ -94,7 +105,10 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	if err != nil {
 		return schemas.Outcome{}, err
 	}
-	p.packer, p.changes = e.packer, changes
+	p.packer, p.manner = e.packer, how
+	if how.hashes != nil {
+		p.hashes = how.hashes
+	}
 	last, err := c.Value(`SELECT value FROM change_sequence`)
 	if err != nil {
 		return schemas.Outcome{}, err
@@ -224,6 +238,8 @@ func (p *pass) row(row int) error {
 	switch {
 	case p.isDelete(row):
 		return p.deleteRow(row)
+	case p.reverts != "":
+		return p.changeRow(row)
 	case p.known != nil:
 		hash, there := p.known[row]
 		if !there {
@@ -368,7 +384,7 @@ func (p *pass) note(id int64) {
 func (p *pass) judged(row int, kind Kind, before, after []driver.Value) (bool, error) {
 	var refusal *Refusal
 	if p.judge != nil {
-		p.change = Change{Kind: kind, Old: before, New: after}
+		p.change = Change{Kind: kind, Old: before, New: after, Reverts: p.reverts != ""}
 		var err error
 		if refusal, err = p.judge(&p.change); err != nil {
 			return false, err

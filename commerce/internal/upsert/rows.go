@@ -411,10 +411,15 @@ func (b *batchBuilder) flush() error {
 	if b.rows == 0 {
 		return nil
 	}
-	b.rows, b.bytes = 0, 0
-	batch := &schemas.Batch{
-		Entity: b.entity, Columns: b.columns, Absent: make([][]bool, len(b.columns)), Rows: b.builder.NewRecordBatch(),
-	}
+	batch := b.batch()
 	defer batch.Rows.Release()
 	return b.fn(batch)
+}
+
+// batch returns the rows that have gathered.
+func (b *batchBuilder) batch() *schemas.Batch {
+	b.rows, b.bytes = 0, 0
+	return &schemas.Batch{
+		Entity: b.entity, Columns: b.columns, Absent: make([][]bool, len(b.columns)), Rows: b.builder.NewRecordBatch(),
+	}
 }

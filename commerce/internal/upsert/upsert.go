@@ -95,7 +95,7 @@ func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch
 		if known || err != nil {
 			return err
 		}
-		if outcome, err = e.pass(ctx, c, id, b, nil); err != nil {
+		if outcome, err = e.pass(ctx, c, id, b, manner{}); err != nil {
 			return err
 		}
 		return e.remember(c, id, contents, outcome)
@@ -128,7 +128,7 @@ func digest(b *schemas.Batch) int64 {
 }
 
 // recall reads the outcome of a batch that was applied before.
-func recall(c *store.Conn, id schemas.BatchID, contents int64, outcome *schemas.Outcome) (known bool, err error) {
+func recall(c *store.Conn, id schemas.BatchID, contents int64, outcome any) (known bool, err error) {
 	text, err := c.Text(`SELECT outcome FROM applied_batch WHERE run = ? AND seq = ? AND contents = ?`, id.Run, id.Seq, contents)
 	if err != nil || text == "" {
 		return false, err
@@ -139,7 +139,7 @@ func recall(c *store.Conn, id schemas.BatchID, contents int64, outcome *schemas.
 	return true, nil
 }
 
-func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, outcome schemas.Outcome) error {
+func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, outcome any) error {
 	text, err := json.Marshal(outcome)
 	if err != nil {
 		return err
