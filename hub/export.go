@@ -70,7 +70,7 @@ func (h *Hub) export(ctx context.Context, filter journal.ErrorFilter, all *layou
 func csvHeader(l *layout) []string {
 	header := make([]string, 0, len(l.names)+2)
 	for _, name := range l.names {
-		header = append(header, neutral(name))
+		header = append(header, connectors.Neutral(name))
 	}
 	return append(header, errorsHeader, rowHeader)
 }
@@ -78,9 +78,9 @@ func csvHeader(l *layout) []string {
 func csvRecord(l *layout, r *journal.Row) []string {
 	record := make([]string, 0, len(l.names)+2)
 	for i := range l.names {
-		record = append(record, neutral(valueAt(r, i)))
+		record = append(record, connectors.Neutral(valueAt(r, i)))
 	}
-	return append(record, neutral(strings.Join(messages(l, r), "; ")), fmt.Sprint(r.Place.Row))
+	return append(record, connectors.Neutral(strings.Join(messages(l, r), "; ")), fmt.Sprint(r.Place.Row))
 }
 
 func valueAt(r *journal.Row, i int) string {
@@ -88,19 +88,6 @@ func valueAt(r *journal.Row, i int) string {
 		return ""
 	}
 	return *r.Cells.Values[i]
-}
-
-// neutral keeps spreadsheet programs from taking text for a formula (CWE-1236).
-// A number may begin with a sign; anything else that does is quoted by an
-// apostrophe.
-func neutral(s string) string {
-	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return s
-	}
-	if _, err := schemas.ParseDecimal(strings.ReplaceAll(s, ",", ".")); err == nil {
-		return s
-	}
-	return "'" + s
 }
 
 // messages says what is wrong with a row, field: message, and what of it the

@@ -53,7 +53,8 @@ type Config struct {
 	Dir      string // the data folder
 	Registry *schemas.Registry
 	Types    []connectors.Type
-	Targets  map[string]Target // by the name of the service
+	Formats  []connectors.Format // in which rows can leave
+	Targets  map[string]Target   // by the name of the service
 	Clock    func() time.Time
 	Log      *slog.Logger
 	// PipelineDir holds pipelines that uploads may name beside those that were run before.

@@ -328,13 +328,26 @@ func writeFile(path string, write func(io.Writer) error) error {
 		_ = file.Close()
 		return err
 	}
-	if err := file.Close(); err != nil {
-		return err
+	// What has its name is on the disk, whole, whatever happens next.
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, err)
 	}
 	if err := os.Chmod(file.Name(), 0o640); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), path)
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(dirOf(path))
+}
+
+// syncFolder makes a rename last: it is the folder that holds the name.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func (a *app) errorsReplayCommand() *cobra.Command {

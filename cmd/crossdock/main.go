@@ -125,6 +125,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.serveCommand(), a.versionCommand(),
+		a.exportCommand(),
 	)
 	return root
 }

@@ -76,7 +76,7 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 
 func (a *app) openHub(ctx context.Context, targets map[string]hub.Target) (*hub.Hub, error) {
 	return hub.Open(ctx, hub.Config{
-		Dir: a.settings.Data, Registry: schemas.Default(), Types: all.Types(), Targets: targets,
+		Dir: a.settings.Data, Registry: schemas.Default(), Types: all.Types(), Formats: all.Formats(), Targets: targets,
 		Clock: a.clock, Log: a.log, PipelineDir: a.settings.Pipelines,
 	})
 }
