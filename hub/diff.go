@@ -9,6 +9,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"crossdock/connectors"
 	"crossdock/schemas"
 )
 
@@ -77,7 +78,7 @@ func NewDiffFile(w io.Writer, format string) (*DiffFile, error) {
 	f := &DiffFile{
 		write: func(record []string) error {
 			for i, cell := range record {
-				record[i] = neutral(cell)
+				record[i] = connectors.Neutral(cell)
 			}
 			return out.Write(record)
 		},

@@ -15,10 +15,11 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"crossdock/connectors"
+	"crossdock/internal/web"
 	"crossdock/schemas"
 )
 
-// An RowsExport says which rows of an entity to write, and how.
+// A RowsExport says which rows of an entity to write, and how.
 type RowsExport struct {
 	Entity string
 	Format string
@@ -51,7 +52,7 @@ type ExportFault struct {
 func (f *ExportFault) Error() string { return f.Part + ": " + f.Message }
 
 // ErrCursorGone tells that a cursor is too old to go on from.
-var ErrCursorGone = errors.New("the cursor is too old: what was deleted since is no longer known; export all rows, without a cursor")
+var ErrCursorGone = errors.New("is too old a cursor: what was deleted since is no longer known; export all rows, without a cursor")
 
 // Format returns the format of the name given, or an ExportFault.
 func (h *Hub) Format(name string) (connectors.Format, error) {
@@ -88,8 +89,14 @@ func (h *Hub) ExportRows(ctx context.Context, w io.Writer, x RowsExport) (Export
 		return Exported{}, err
 	}
 	done, err := e.run(ctx, target, request)
-	if errors.Is(err, schemas.ErrHistoryGone) {
-		err = fmt.Errorf("%w (%s)", ErrCursorGone, x.Since)
+	switch p, ok := errors.AsType[web.Problem](err); {
+	case errors.Is(err, schemas.ErrHistoryGone):
+		return Exported{}, fmt.Errorf("%s: %w", x.Since, ErrCursorGone)
+	case ok:
+		// A cursor is all of the request that only the service can judge.
+		if message, place := p.Problem(); place == "after" {
+			return Exported{}, &ExportFault{"since", message}
+		}
 	}
 	return done, err
 }

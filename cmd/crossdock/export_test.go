@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,4 +218,58 @@ func columnsOf(t *testing.T, connector, file string) []string {
 	}
 	t.Fatalf("no connector %s", connector)
 	return nil
+}
+
+func TestRowsAreExportedOverREST(t *testing.T) {
+	s := serveForTest(t)
+	warehouses := rapid.Custom(func(r *rapid.T) *schemas.Batch {
+		e, err := schemas.Default().Entity("warehouse")
+		if err != nil {
+			r.Fatal(err)
+		}
+		return drawRows(r, e, map[string][]string{})
+	}).Example(1)
+	if _, err := s.system.hub.Targets["inventory"].Apply(t.Context(), schemas.BatchID{Run: "r", Seq: 1}, warehouses); err != nil {
+		t.Fatal(err)
+	}
+	rows := fmt.Sprint(warehouses.Count())
+	for _, f := range all.Formats() {
+		status, head, body := s.do(t, http.MethodGet, "/v1/exports/warehouse?format="+f.Name, "", nil)
+		if status != http.StatusOK || head.Get("X-Crossdock-Rows") != rows || head.Get("X-Crossdock-Cursor") != "warehouse-1" ||
+			head.Get("Content-Type") != f.MediaType || head.Get("Content-Length") != fmt.Sprint(len(body)) ||
+			head.Get("Content-Disposition") != `attachment; filename="warehouse`+f.Extension+`"` {
+			t.Errorf("%s: answer %d, %v", f.Name, status, head)
+		}
+	}
+	var list []struct{ Warehouse, City *string }
+	s.get(t, "/v1/exports/warehouse?format=json&fields=city", &list)
+	if len(list) != warehouses.Count() || list[0].Warehouse == nil {
+		t.Errorf("%d objects, the first %+v; want %s", len(list), list[0], rows)
+	}
+	_, head, body := s.do(t, http.MethodGet, "/v1/exports/warehouse?since=warehouse-1&fields=name&bom=true", "", nil)
+	if string(body) != "\uFEFFwarehouse,name,deleted\n" || head.Get("X-Crossdock-Rows") != "0" || head.Get("X-Crossdock-Deleted") != "0" {
+		t.Errorf("behind the cursor: %q, %v", body, head)
+	}
+	for _, tt := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"warehose", http.StatusNotFound, "did you mean warehouse?"},
+		{"warehouse?format=xml", http.StatusBadRequest, `query.format: \"xml\" is none of csv, xlsx, parquet, json, ndjson`},
+		{"warehouse?fields=nam", http.StatusBadRequest, "query.fields: warehouse has no field nam, did you mean name?"},
+		{"warehouse?since=price-1", http.StatusBadRequest, "query.since: "},
+		{"warehouse?since=warehouse-9", http.StatusBadRequest, "query.since: 9 is later than the last change"},
+		{"warehouse?raw=perhaps", http.StatusBadRequest, "query.raw: must be true or false"},
+		{"warehouse?formt=csv", http.StatusBadRequest, "did you mean format?"},
+	} {
+		status, head, body := s.do(t, http.MethodGet, "/v1/exports/"+tt.path, "", nil)
+		if status != tt.status || !strings.Contains(string(body), tt.want) || head.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("GET %s = %d %s, want %d with %q", tt.path, status, body, tt.status, tt.want)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(s.app.settings.Data, ".export-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

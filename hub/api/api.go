@@ -30,6 +30,7 @@ type Config struct {
 type server struct {
 	Config
 	uploads chan struct{} // one for each that is being received
+	exports chan struct{} // one for each that is being made or sent
 }
 
 // Register adds the hub's operations to an API.
@@ -37,8 +38,9 @@ func Register(api huma.API, cfg Config) {
 	if cfg.MaxUploadBytes == 0 {
 		cfg.MaxUploadBytes = 2 << 30
 	}
-	s := &server{Config: cfg, uploads: make(chan struct{}, maxUploads)}
+	s := &server{Config: cfg, uploads: make(chan struct{}, maxUploads), exports: make(chan struct{}, maxExports)}
 	s.registerImports(api)
+	s.registerExports(api)
 	web.Register(api, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
 		Summary: "List runs, newest first",
