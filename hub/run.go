@@ -101,6 +101,8 @@ type execution struct {
 	surveyed   int64 // rows of the source, where all were checked before the first was written
 	profile    *pipelines.Profile
 	tallies    []sourceTally
+	failures   []pipelines.Failure // of checks over all rows
+	judged     bool
 	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
 	superseded int64
 	examples   []journal.Error
@@ -187,7 +189,8 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		return s, h.journal.Requeue(context.WithoutCancel(ctx), id)
 	}
 	if held, ok := errors.AsType[*HeldError](err); ok {
-		return s, errors.Join(err, h.journal.Hold(context.WithoutCancel(ctx), id, held.Guard, held.Error()))
+		ctx := context.WithoutCancel(ctx)
+		return s, errors.Join(err, h.journal.Hold(ctx, id, held.Guard, held.Error()), h.journal.Assess(ctx, assessment))
 	}
 	resources := x.resources
 	if err != nil {
@@ -352,6 +355,9 @@ func (x *execution) deliver(ctx context.Context) error {
 	if err := x.noteRows(ctx); err != nil {
 		return err
 	}
+	if err := x.judge(ctx); err != nil {
+		return err
+	}
 	return x.complete()
 }
 
@@ -394,6 +400,9 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 		return nil, err
 	}
 	if err := x.guardRows(ctx, counts.Read); err != nil {
+		return nil, err
+	}
+	if err := x.judge(ctx); err != nil {
 		return nil, err
 	}
 	x.tallies = nil // the pass that writes counts anew, with what the service refuses

@@ -45,6 +45,9 @@ type Pipeline struct {
 	// Drift says how far the columns of the source may move before it is told.
 	Drift DriftLimits
 
+	// Checks must be true of the rows of a run as a whole.
+	Checks []*Check
+
 	doc *document
 }
 
@@ -63,7 +66,7 @@ type Lookup struct {
 }
 
 func topKeys() []string {
-	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift"}
+	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks"}
 }
 
 // A Table is a lookup table in memory.
@@ -148,6 +151,7 @@ func (p *Pipeline) parseEntity(registry *schemas.Registry) {
 	if p.Rules, errs = quality.Compile(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
 		d.settingFaults("", errs)
 	}
+	p.parseChecks()
 }
 
 // Fault places an error of a setting in the file, so that what only the source

@@ -22,6 +22,7 @@ type Processor struct {
 	rules   *quality.Rules
 	refs    References
 	check   *quality.Check
+	watch   []string          // fields of which a profile looks at every value
 	record  *profile.Recorder // nil: nobody asks
 }
 
@@ -59,7 +60,7 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 	if len(errs) > 0 {
 		return nil, p.Fault("", errs)
 	}
-	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs)}, nil
+	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs), watch: profile.Watched(p.Checks)}, nil
 }
 
 // Spill lets the processor keep the keys it has seen in scratch files once

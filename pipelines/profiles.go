@@ -2,8 +2,11 @@ package pipelines
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"crossdock/connectors"
 	"crossdock/pipelines/profile"
 	"crossdock/schemas"
 )
@@ -22,6 +25,10 @@ type (
 	Drift = profile.Drift
 	// DriftLimits say how far a column may move before that is told.
 	DriftLimits = profile.Limits
+	// A Check must be true of the rows of a run as a whole.
+	Check = profile.Check
+	// A Failure is a check that failed.
+	Failure = profile.Failure
 )
 
 // Record has the processor make a profile of the batches to come.
@@ -30,7 +37,7 @@ func (x *Processor) Record() {
 	for i := range from {
 		from[i] = x.program.CopyOf(i)
 	}
-	x.record = profile.NewRecorder(x.columns, x.mapped, from, nil)
+	x.record = profile.NewRecorder(x.columns, x.mapped, from, x.watch)
 }
 
 // Profile returns the profile of the batches processed so far, or nil where
@@ -52,6 +59,34 @@ func Percent(share float64) string { return profile.Percent(share) }
 // Compare compares a profile with those of earlier runs, the newest first.
 func (p *Pipeline) Compare(now *Profile, earlier []*Profile) []Drift {
 	return profile.Compare(now, earlier, p.Drift)
+}
+
+// Judge judges a run by the checks of the pipeline. Earlier are the profiles of
+// earlier runs, the newest first; now is the clock of the run.
+func (p *Pipeline) Judge(rows *Profile, earlier []*Profile, now time.Time) []Failure {
+	return profile.Judge(p.Checks, rows, earlier, now)
+}
+
+// History returns how many earlier runs the checks of the pipeline look at.
+func (p *Pipeline) History() int { return profile.HistoryOf(p.Checks) }
+
+// StopsByCheck tells that a check may stop a run.
+func (p *Pipeline) StopsByCheck() bool {
+	return slices.ContainsFunc(p.Checks, func(c *Check) bool { return c.Stop })
+}
+
+func (p *Pipeline) parseChecks() {
+	d := p.doc
+	value, there := d.root["checks"]
+	specs, ok := value.([]any)
+	if there && !ok {
+		d.fault("checks", "must be a list, each item a check such as `- { null_rate: gtin, max: 10%% }`")
+		return
+	}
+	var errs connectors.SettingErrors
+	if p.Checks, errs = profile.CompileChecks(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
+		d.settingFaults("", errs)
+	}
 }
 
 // parseDrift reads what counts as drift of a column: drift: { nulls: 10%,

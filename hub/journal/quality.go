@@ -98,10 +98,11 @@ func (j *Journal) Profile(ctx context.Context, run string) ([]byte, error) {
 	return []byte(text), err
 }
 
-// Profiles returns the profiles of the latest runs of a pipeline, newest first.
+// Profiles returns the profiles of the latest runs of a pipeline that finished,
+// newest first.
 func (j *Journal) Profiles(ctx context.Context, pipeline string, limit int) ([][]byte, error) {
 	return store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (b []byte, err error) { return b, rows.Scan(&b) }, `
-		SELECT p.content FROM profile p JOIN run r ON r.id = p.run WHERE p.pipeline = ?
+		SELECT p.content FROM profile p JOIN run r ON r.id = p.run WHERE p.pipeline = ? AND r.status IN ('succeeded', 'partial')
 		ORDER BY r.started_at DESC, r.id DESC LIMIT ?`, pipeline, limit)
 }
 

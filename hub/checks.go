@@ -1,0 +1,45 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"crossdock/pipelines"
+)
+
+// checksGuard is the guard by which checks hold a run.
+const checksGuard = "checks"
+
+// judge judges the rows as a whole, once all of them have been seen: before
+// the first is written where the source can be read twice and a check may stop
+// the run, else at its end.
+func (x *execution) judge(ctx context.Context) error {
+	if x.judged || len(x.pipeline.Checks) == 0 || x.profile == nil {
+		return nil
+	}
+	x.judged = true
+	var earlier []*pipelines.Profile
+	if n := x.pipeline.History(); n > 0 {
+		var err error
+		if earlier, err = x.hub.profiles(ctx, x.pipeline.Name, n); err != nil {
+			return err
+		}
+	}
+	x.failures = x.pipeline.Judge(x.profile, earlier, x.hub.Clock())
+	var stops []string
+	for _, f := range x.failures {
+		if f.Check.Stop {
+			stops = append(stops, f.Message)
+		} else {
+			x.notices = append(x.notices, f.Message)
+		}
+	}
+	switch {
+	case len(stops) == 0:
+		return nil
+	case x.seq > 0: // a source that can be read once only has been written by now
+		return fmt.Errorf("%w: %s; what was written before stays: %d rows", ErrStopped, strings.Join(stops, "; "), x.counts.Applied)
+	}
+	return x.hold(checksGuard, "%s", strings.Join(stops, "; "))
+}
