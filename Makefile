@@ -26,10 +26,18 @@ run: build
 test: needs
 	$(GO) test -race -tags $(TAGS) ./...
 
-# What tests use beside Go: the commands of the README are run as they stand there.
+# What tests use beside Go: the commands of the README are run as they stand
+# there, and stores are tested on PostgreSQL too. Tests start a server of their
+# own, and none is made for the system. Who is not root, or not on Debian, is
+# told by the tests what was skipped.
 needs:
 	@command -v curl >/dev/null || test "$$(id -u)" -ne 0 || \
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends curl; } >/dev/null
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || \
+		test -n "$$CROSSDOCK_TEST_POSTGRES_URL" || test "$$(id -u)" -ne 0 || \
+		{ apt-get update -qq && mkdir -p /etc/postgresql-common && \
+		  echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf && \
+		  apt-get install -qq -y --no-install-recommends postgresql; } >/dev/null
 
 bench: build
 	$(GO) build -tags $(TAGS) -o bin/bench ./cmd/bench

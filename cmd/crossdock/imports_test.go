@@ -22,6 +22,8 @@ var mayImport = []struct{ layer, allowed string }{
 	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},
+	{"internal/store/storetest", "internal/store internal/store/*"},
+	{"internal/store/*", ""},
 	{"internal/*", ""},
 	{"cmd/*", "*"},
 	{"examples", "*"},

@@ -14,6 +14,7 @@ import (
 	"crossdock/commerce/pricing"
 	"crossdock/connectors/all"
 	"crossdock/hub"
+	"crossdock/internal/store"
 	"crossdock/schemas"
 )
 
@@ -29,20 +30,20 @@ type service interface {
 // A part is a service that can be opened.
 type part struct {
 	name string
-	open func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error)
+	open func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error)
 }
 
 // parts is the table of the services.
 func parts() []part {
 	return []part{
-		{"catalog", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
-			return catalog.New(ctx, catalog.Config{Dir: dir, Clock: clock, Log: log})
+		{"catalog", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
+			return catalog.New(ctx, catalog.Config{Store: place, Clock: clock, Log: log})
 		}},
-		{"pricing", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
-			return pricing.New(ctx, pricing.Config{Dir: dir, Clock: clock, Log: log})
+		{"pricing", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
+			return pricing.New(ctx, pricing.Config{Store: place, Clock: clock, Log: log})
 		}},
-		{"inventory", func(ctx context.Context, dir string, clock func() time.Time, log *slog.Logger) (service, error) {
-			return inventory.New(ctx, inventory.Config{Dir: dir, Clock: clock, Log: log})
+		{"inventory", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
+			return inventory.New(ctx, inventory.Config{Store: place, Clock: clock, Log: log})
 		}},
 	}
 }
@@ -62,8 +63,9 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 		}
 	}()
 	targets := map[string]hub.Target{}
+	place := store.Place{Dir: a.settings.Data, URL: a.settings.Database}
 	for _, p := range parts() {
-		one, err := p.open(ctx, a.settings.Data, a.clock, a.log)
+		one, err := p.open(ctx, place, a.clock, a.log)
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,10 @@ type settings struct {
 	Data      string `yaml:"data"`
 	Listen    string `yaml:"listen"`
 	Pipelines string `yaml:"pipelines"`
+
+	// Database is the URL of PostgreSQL. There is no flag for it, because every
+	// user of a machine can read the flags of all processes, and it has a password.
+	Database string `yaml:"database_url"`
 }
 
 func (a *app) loadSettings(cmd *cobra.Command) error {
@@ -45,6 +49,7 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		Data:      cmp.Or(flag("data"), os.Getenv("CROSSDOCK_DATA"), file.Data, "data"),
 		Listen:    cmp.Or(flag("listen"), os.Getenv("CROSSDOCK_LISTEN"), file.Listen, "127.0.0.1:8080"),
 		Pipelines: cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
+		Database:  cmp.Or(os.Getenv("CROSSDOCK_DATABASE_URL"), file.Database),
 	}
 	// Names of files in the data folder are kept, and must hold wherever the next
 	// command is typed.

@@ -15,7 +15,6 @@ import (
 	"embed"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"crossdock/commerce/internal/upsert"
@@ -23,12 +22,12 @@ import (
 	"crossdock/schemas"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql migrations/postgres/*.sql
 var migrations embed.FS
 
 // Config is what a service is made of.
 type Config struct {
-	Dir   string // the data folder; the database is catalog.db in it
+	Store store.Place // where its database catalog lies
 	Clock func() time.Time
 	Log   *slog.Logger
 }
@@ -45,10 +44,12 @@ type Service struct {
 
 // New opens the service's database, creating what it lacks.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	if err := store.CheckFTS5(ctx); err != nil {
-		return nil, err
+	if cfg.Store.URL == "" {
+		if err := store.CheckFTS5(ctx); err != nil {
+			return nil, err
+		}
 	}
-	db, err := store.Open(ctx, filepath.Join(cfg.Dir, "catalog.db"), migrations)
+	db, err := cfg.Store.Open(ctx, "catalog", migrations)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (s *Service) tables() ([]upsert.Table, error) {
 		return nil, err
 	}
 	return []upsert.Table{
-		{Entity: category, Judge: judgeCategories(category)},
+		{Entity: category, Judge: judgeCategories(category), Ordered: true},
 		{Entity: product, Changed: noteUnindexed},
 	}, nil
 }

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
@@ -24,9 +26,9 @@ const (
 )
 
 // shop returns a catalogue with a few products in a tree of categories.
-func shop(t testing.TB) *Service {
+func shop(t testing.TB, place store.Place) *Service {
 	t.Helper()
-	s := open(t)
+	s := open(t, place)
 	apply(t, s, "categories", "category",
 		"category|name.en|name.de|parent|position|status",
 		"tools|Tools|Werkzeug|"+null+"|2|active",
@@ -52,20 +54,22 @@ func shop(t testing.TB) *Service {
 }
 
 func TestAnswersAreThoseOnFile(t *testing.T) {
-	servicetest.Golden(t, shop(t).Handler(),
-		"/v1/products?limit=2",
-		"/v1/products/B-1?lang=fr-CA",
-		"/v1/products/none",
-		"/v1/products?categroy=saws",
-		"/v1/products?category=none",
-		"/v1/products?cursor=x",
-		"/v1/products?limit=501",
-		"/v1/products?q=--",
-		"/v1/products?lang=not_a_tag",
-		"/v1/categories",
-		"/v1/categories?parent=tools&lang=de&status=all",
-		"/v1/categories?parent=none",
-	)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		servicetest.Golden(t, shop(t, place).Handler(),
+			"/v1/products?limit=2",
+			"/v1/products/B-1?lang=fr-CA",
+			"/v1/products/none",
+			"/v1/products?categroy=saws",
+			"/v1/products?category=none",
+			"/v1/products?cursor=x",
+			"/v1/products?limit=501",
+			"/v1/products?q=--",
+			"/v1/products?lang=not_a_tag",
+			"/v1/categories",
+			"/v1/categories?parent=tools&lang=de&status=all",
+			"/v1/categories?parent=none",
+		)
+	})
 }
 
 // skus lists what a request finds, over all pages.
@@ -94,203 +98,222 @@ func skus(t testing.TB, h http.Handler, query string) []string {
 }
 
 func TestFiltersAndSearch(t *testing.T) {
-	h := shop(t).Handler()
-	for _, tt := range []struct{ query, want string }{
-		{"", "B-1 B-2 S-1 T-0"},
-		{"limit=1", "B-1 B-2 S-1 T-0"},
-		{"status=all", "B-1 B-2 S-1 S/2 ? T-0"},
-		{"status=draft", "S/2 ?"},
-		{"category=tools", "S-1 T-0"},
-		{"category=tools&limit=1", "S-1 T-0"},
-		{"category=tools&status=all", "S-1 S/2 ? T-0"},
-		{"category=tools&brand=Acme", "S-1 T-0"},
-		{"category=saws", "S-1"},
-		{"category=power", ""},
-		{"brand=Acme", "B-1 S-1 T-0"},
-		{"brand=Acme&limit=2", "B-1 S-1 T-0"},
-		{"brand=acme", ""},
-		{"gtin=4006381333931", "B-1"},
-		{"gtin=4006381333931&category=tools", ""},
-		{"gtin=4006381333931&brand=Zeta", ""},
-		{"q=hex", "B-2 B-1"},
-		{"q=hex&limit=1", "B-2 B-1"},
-		{"q=sechskant+m8", "B-1"},
-		{"q=HX-8", "B-1"},
-		{"q=hx-8-2rs", "B-1"},
-		{"q=40063813339", "B-2 B-1"},
-		{"q=japansage", "S-1"},
-		{"q=bolt&brand=Zeta", "B-2"},
-		{"q=bolz&category=tools", "S-1"},
-		{"q=saw", ""},
-		{"q=saw&status=all", "S/2 ?"},
-		{"q=hex+nothing", ""},
-		{"q=tete", "B-1"},
-	} {
-		if got := strings.Join(skus(t, h, tt.query), " "); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.query, got, tt.want)
-		}
-	}
-}
-
-func TestTheBestFindComesFirst(t *testing.T) {
-	s := open(t)
-	apply(t, s, "1", "product", "sku|name.en|description.en|brand",
-		"A|Wrench|For every bolt and for bolts again|Acme", "B|Bolt|Steel|Acme", "bolt|Thing|Other|Acme")
-	if err := s.Settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"bolt", "B", "A"}, skus(t, s.Handler(), "q=bolt")); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestNoSearchIsASyntaxError(t *testing.T) {
-	h := shop(t).Handler()
-	rapid.Check(t, func(r *rapid.T) {
-		words := rapid.StringOfN(rapid.RuneFrom([]rune(`ab"'*()^:-+{}[]\ANDORNOTEAR ,.;%_äß`+"\x00\n\t")), 0, 30, 120).Draw(r, "words")
-		var page struct {
-			Detail string
-			Errors []struct{ Location string }
-		}
-		status, _ := servicetest.Get(t, h, "/v1/products?q="+url.QueryEscape(words), &page)
-		if status != http.StatusOK && (status != http.StatusBadRequest || page.Errors[0].Location != "query.q") {
-			r.Fatalf("%q: %d %+v", words, status, page)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		for _, tt := range []struct{ query, want string }{
+			{"", "B-1 B-2 S-1 T-0"},
+			{"limit=1", "B-1 B-2 S-1 T-0"},
+			{"status=all", "B-1 B-2 S-1 S/2 ? T-0"},
+			{"status=draft", "S/2 ?"},
+			{"category=tools", "S-1 T-0"},
+			{"category=tools&limit=1", "S-1 T-0"},
+			{"category=tools&status=all", "S-1 S/2 ? T-0"},
+			{"category=tools&brand=Acme", "S-1 T-0"},
+			{"category=saws", "S-1"},
+			{"category=power", ""},
+			{"brand=Acme", "B-1 S-1 T-0"},
+			{"brand=Acme&limit=2", "B-1 S-1 T-0"},
+			{"brand=acme", ""},
+			{"gtin=4006381333931", "B-1"},
+			{"gtin=4006381333931&category=tools", ""},
+			{"gtin=4006381333931&brand=Zeta", ""},
+			{"q=hex", "B-2 B-1"},
+			{"q=hex&limit=1", "B-2 B-1"},
+			{"q=sechskant+m8", "B-1"},
+			{"q=HX-8", "B-1"},
+			{"q=hx-8-2rs", "B-1"},
+			{"q=40063813339", "B-2 B-1"},
+			{"q=japansage", "S-1"},
+			{"q=bolt&brand=Zeta", "B-2"},
+			{"q=bolz&category=tools", "S-1"},
+			{"q=saw", ""},
+			{"q=saw&status=all", "S/2 ?"},
+			{"q=hex+nothing", ""},
+			{"q=tete", "B-1"},
+		} {
+			if got := strings.Join(skus(t, h, tt.query), " "); got != tt.want {
+				t.Errorf("%s: %q, want %q", tt.query, got, tt.want)
+			}
 		}
 	})
 }
 
+func TestTheBestFindComesFirst(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		s := open(t, place)
+		apply(t, s, "1", "product", "sku|name.en|description.en|brand",
+			"A|Wrench|For every bolt and for bolts again|Acme", "B|Bolt|Steel|Acme", "bolt|Thing|Other|Acme")
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"bolt", "B", "A"}, skus(t, s.Handler(), "q=bolt")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestNoSearchIsASyntaxError(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		rapid.Check(t, func(r *rapid.T) {
+			words := rapid.StringOfN(rapid.RuneFrom([]rune(`ab"'*()^:-+{}[]\ANDORNOTEAR ,.;%_äß`+"\x00\n\t")), 0, 30, 120).Draw(r, "words")
+			var page struct {
+				Detail string
+				Errors []struct{ Location string }
+			}
+			status, _ := servicetest.Get(t, h, "/v1/products?q="+url.QueryEscape(words), &page)
+			if status != http.StatusOK && (status != http.StatusBadRequest || page.Errors[0].Location != "query.q") {
+				r.Fatalf("%q: %d %+v", words, status, page)
+			}
+		})
+	})
+}
+
 func TestACursorBelongsToItsList(t *testing.T) {
-	h := shop(t).Handler()
-	var page ProductPage
-	servicetest.Get(t, h, "/v1/products?limit=1&brand=Acme", &page)
-	var p struct{ Detail string }
-	status, _ := servicetest.Get(t, h, "/v1/products?limit=1&brand=Zeta&cursor="+page.NextCursor, &p)
-	if want := "query.cursor: belongs to another list: begin without one"; status != 400 || p.Detail != want {
-		t.Errorf("%d %s", status, p.Detail)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		var page ProductPage
+		servicetest.Get(t, h, "/v1/products?limit=1&brand=Acme", &page)
+		var p struct{ Detail string }
+		status, _ := servicetest.Get(t, h, "/v1/products?limit=1&brand=Zeta&cursor="+page.NextCursor, &p)
+		if want := "query.cursor: belongs to another list: begin without one"; status != 400 || p.Detail != want {
+			t.Errorf("%d %s", status, p.Detail)
+		}
+	})
 }
 
 func TestLanguagesFallBackFieldByField(t *testing.T) {
-	h := shop(t).Handler()
-	for _, tt := range []struct{ sku, lang, name, description, used string }{
-		{"B-1", "", "Hex bolt M8", "Mit Schaft", "map[description:de name:en]"},
-		{"B-1", "fr-CA", "Vis M8", "Vis à tête", "map[description:fr name:fr]"},
-		{"B-1", "FR", "Vis M8", "Vis à tête", "map[description:fr name:fr]"},
-		{"B-2", "fr", "Hex bolt M10", "", "map[name:en]"},
-		{"S-1", "fr", "Japansäge", "Zugsäge mit Bolzen", "map[description:de name:de]"},
-		{"B-1", "zh-Hant-TW", "Hex bolt M8", "Mit Schaft", "map[description:de name:en]"},
-	} {
-		var p Product
-		servicetest.Get(t, h, "/v1/products/"+tt.sku+"?lang="+tt.lang, &p)
-		if used := fmt.Sprint(p.LangUsed); p.Name != tt.name || p.Description != tt.description || used != tt.used {
-			t.Errorf("%s in %q: %q %q %s", tt.sku, tt.lang, p.Name, p.Description, used)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		for _, tt := range []struct{ sku, lang, name, description, used string }{
+			{"B-1", "", "Hex bolt M8", "Mit Schaft", "map[description:de name:en]"},
+			{"B-1", "fr-CA", "Vis M8", "Vis à tête", "map[description:fr name:fr]"},
+			{"B-1", "FR", "Vis M8", "Vis à tête", "map[description:fr name:fr]"},
+			{"B-2", "fr", "Hex bolt M10", "", "map[name:en]"},
+			{"S-1", "fr", "Japansäge", "Zugsäge mit Bolzen", "map[description:de name:de]"},
+			{"B-1", "zh-Hant-TW", "Hex bolt M8", "Mit Schaft", "map[description:de name:en]"},
+		} {
+			var p Product
+			servicetest.Get(t, h, "/v1/products/"+tt.sku+"?lang="+tt.lang, &p)
+			if used := fmt.Sprint(p.LangUsed); p.Name != tt.name || p.Description != tt.description || used != tt.used {
+				t.Errorf("%s in %q: %q %q %s", tt.sku, tt.lang, p.Name, p.Description, used)
+			}
 		}
-	}
+	})
 }
 
 func TestAVersionThatHoldsIsNotSentAgain(t *testing.T) {
-	s := shop(t)
-	h := s.Handler()
-	_, header := servicetest.Get(t, h, "/v1/products/B-1", nil)
-	etag := header.Get("ETag")
-	if etag == "" {
-		t.Fatal("no ETag")
-	}
-	if status, header := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusNotModified || header.Get("ETag") != etag {
-		t.Errorf("%d %v, want 304", status, header)
-	}
-	if status, _ := servicetest.Get(t, h, "/v1/products/B-1?lang=fr", nil, "If-None-Match", etag); status != http.StatusOK {
-		t.Errorf("in another language: %d, want 200", status)
-	}
-	apply(t, s, "again", "product", "sku|brand", "B-1|Acme")
-	if status, _ := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusNotModified {
-		t.Errorf("after a batch that changed nothing: %d, want 304", status)
-	}
-	apply(t, s, "change", "product", "sku|brand", "B-1|Omega")
-	if status, _ := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusOK {
-		t.Errorf("after a change: %d, want 200", status)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		s := shop(t, place)
+		h := s.Handler()
+		_, header := servicetest.Get(t, h, "/v1/products/B-1", nil)
+		etag := header.Get("ETag")
+		if etag == "" {
+			t.Fatal("no ETag")
+		}
+		if status, header := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusNotModified || header.Get("ETag") != etag {
+			t.Errorf("%d %v, want 304", status, header)
+		}
+		if status, _ := servicetest.Get(t, h, "/v1/products/B-1?lang=fr", nil, "If-None-Match", etag); status != http.StatusOK {
+			t.Errorf("in another language: %d, want 200", status)
+		}
+		apply(t, s, "again", "product", "sku|brand", "B-1|Acme")
+		if status, _ := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusNotModified {
+			t.Errorf("after a batch that changed nothing: %d, want 304", status)
+		}
+		apply(t, s, "change", "product", "sku|brand", "B-1|Omega")
+		if status, _ := servicetest.Get(t, h, "/v1/products/B-1", nil, "If-None-Match", etag); status != http.StatusOK {
+			t.Errorf("after a change: %d, want 200", status)
+		}
+	})
 }
 
 func TestArticleNumbersOfAnyLettersHaveAnAddress(t *testing.T) {
-	h := shop(t).Handler()
-	var p Product
-	if status, _ := servicetest.Get(t, h, "/v1/products/"+url.PathEscape("S/2 ?"), &p); status != http.StatusOK || p.SKU != "S/2 ?" {
-		t.Errorf("%d %+v", status, p)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		var p Product
+		if status, _ := servicetest.Get(t, h, "/v1/products/"+url.PathEscape("S/2 ?"), &p); status != http.StatusOK || p.SKU != "S/2 ?" {
+			t.Errorf("%d %+v", status, p)
+		}
+	})
 }
 
 func TestCategoriesComeInPagesOfTheTree(t *testing.T) {
-	h := shop(t).Handler()
-	for _, tt := range []struct{ query, want string }{
-		{"", "bolts:0 tools:0 hand:1 saws:2 power:1"},
-		{"status=all", "bolts:0 tools:0 old:1 antique:2 hand:1 saws:2 power:1"},
-		{"status=inactive", ""},
-		{"parent=hand", "saws:2"},
-		{"parent=tools", "hand:1 power:1"},
-		{"parent=saws", ""},
-	} {
-		var list []string
-		cursor := ""
-		for {
-			var page CategoryPage
-			servicetest.Get(t, h, "/v1/categories?limit=2&"+tt.query+"&cursor="+cursor, &page)
-			for _, c := range page.Items {
-				list = append(list, fmt.Sprintf("%s:%d", c.Category, c.Depth))
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		h := shop(t, place).Handler()
+		for _, tt := range []struct{ query, want string }{
+			{"", "bolts:0 tools:0 hand:1 saws:2 power:1"},
+			{"status=all", "bolts:0 tools:0 old:1 antique:2 hand:1 saws:2 power:1"},
+			{"status=inactive", ""},
+			{"parent=hand", "saws:2"},
+			{"parent=tools", "hand:1 power:1"},
+			{"parent=saws", ""},
+		} {
+			var list []string
+			cursor := ""
+			for {
+				var page CategoryPage
+				servicetest.Get(t, h, "/v1/categories?limit=2&"+tt.query+"&cursor="+cursor, &page)
+				for _, c := range page.Items {
+					list = append(list, fmt.Sprintf("%s:%d", c.Category, c.Depth))
+				}
+				if cursor = page.NextCursor; cursor == "" {
+					break
+				}
 			}
-			if cursor = page.NextCursor; cursor == "" {
-				break
+			if got := strings.Join(list, " "); got != tt.want {
+				t.Errorf("%s: %s, want %s", tt.query, got, tt.want)
 			}
 		}
-		if got := strings.Join(list, " "); got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.query, got, tt.want)
-		}
-	}
+	})
 }
 
 func TestPagesShowEveryProductOnce(t *testing.T) {
-	s := open(t)
-	var rows [][]string
-	var want []string
-	for i := range 237 {
-		rows = append(rows, []string{fmt.Sprintf("P%03d", i*7%237), "Same name", fmt.Sprintf("c%d", i%5), "Acme"})
-		want = append(want, fmt.Sprintf("P%03d", i))
-	}
-	apply(t, s, "categories", "category", "category|name.en|parent", "root|Root|"+null, "c0|0|root", "c1|1|root", "c2|2|c1", "c3|3|c2", "c4|4|root")
-	b := servicetest.Rows(t, "product", []string{"sku", "name.en", "category", "brand"}, rows)
-	if _, err := s.Apply(t.Context(), schemas.BatchID{Run: "p", Seq: 1}, b); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, query := range []string{"limit=10", "limit=10&category=root", "limit=10&brand=Acme", "limit=10&q=same", "limit=500"} {
-		got := skus(t, s.Handler(), query)
-		slices.Sort(got) // a search orders equals by arrival
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", query, diff)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		s := open(t, place)
+		var rows [][]string
+		var want []string
+		for i := range 237 {
+			rows = append(rows, []string{fmt.Sprintf("P%03d", i*7%237), "Same name", fmt.Sprintf("c%d", i%5), "Acme"})
+			want = append(want, fmt.Sprintf("P%03d", i))
 		}
-	}
+		apply(t, s, "categories", "category", "category|name.en|parent", "root|Root|"+null, "c0|0|root", "c1|1|root", "c2|2|c1", "c3|3|c2", "c4|4|root")
+		b := servicetest.Rows(t, "product", []string{"sku", "name.en", "category", "brand"}, rows)
+		if _, err := s.Apply(t.Context(), schemas.BatchID{Run: "p", Seq: 1}, b); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"limit=10", "limit=10&category=root", "limit=10&brand=Acme", "limit=10&q=same", "limit=500"} {
+			got := skus(t, s.Handler(), query)
+			slices.Sort(got) // a search orders equals by arrival
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", query, diff)
+			}
+		}
+	})
 }
 
 func TestTheProductsOpenAfterARestart(t *testing.T) {
-	dir := t.TempDir()
-	s := openAt(t, dir)
-	apply(t, s, "1", "product", "sku|name.en", "A|Anchor")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again := openAt(t, dir)
-	if got := skus(t, again.Handler(), ""); len(got) != 1 {
-		t.Errorf("products %v", got)
-	}
-	if err := again.Settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := skus(t, again.Handler(), "q=anchor"); len(got) != 1 {
-		t.Errorf("search finds %v", got)
-	}
-	if p, err := again.Product(t.Context(), "A", ""); err != nil || p.Name != "Anchor" {
-		t.Errorf("product %+v, %v", p, err)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		s := open(t, place)
+		apply(t, s, "1", "product", "sku|name.en", "A|Anchor")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, place)
+		if got := skus(t, again.Handler(), ""); len(got) != 1 {
+			t.Errorf("products %v", got)
+		}
+		if err := again.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := skus(t, again.Handler(), "q=anchor"); len(got) != 1 {
+			t.Errorf("search finds %v", got)
+		}
+		if p, err := again.Product(t.Context(), "A", ""); err != nil || p.Name != "Anchor" {
+			t.Errorf("product %+v, %v", p, err)
+		}
+	})
 }

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -18,6 +17,9 @@ type part struct {
 	rows int64  // products a transaction, so that an import waits only briefly for its turn
 
 	remove, add string // for the products of a range of ids
+
+	// fill, where set, takes the place of add.
+	fill func(ctx context.Context, tx *sql.Tx, first, last int64) error
 }
 
 func facets() part {
@@ -29,7 +31,11 @@ func facets() part {
 	}
 }
 
-func search() part {
+// searchIndex returns the index of words as the engine has it.
+func (s *Service) searchIndex() part {
+	if s.db.Postgres() {
+		return part{name: "search", rows: 4000, remove: `DELETE FROM product_search WHERE id BETWEEN ? AND ?`, fill: addWords}
+	}
 	return part{
 		name: "search", rows: 4000,
 		remove: `DELETE FROM product_search WHERE rowid BETWEEN ? AND ?`,
@@ -40,11 +46,12 @@ func search() part {
 	}
 }
 
+// widen lets a run of ids begin where another does.
+const widen = ` ON CONFLICT (part, first_id) DO UPDATE SET last_id = excluded.last_id WHERE unindexed.last_id < excluded.last_id`
+
 // noteUnindexed records which products a batch has touched, in its transaction.
 func noteUnindexed(c *store.Conn, ids []upsert.Range) error {
-	s, err := c.Prepare(`
-		INSERT INTO unindexed (part, first_id, last_id) VALUES ('facet', ?1, ?2), ('search', ?1, ?2)
-		ON CONFLICT (part, first_id) DO UPDATE SET last_id = max(last_id, excluded.last_id)`)
+	s, err := c.Prepare(`INSERT INTO unindexed (part, first_id, last_id) VALUES ('facet', ?1, ?2), ('search', ?1, ?2)` + widen)
 	if err != nil {
 		return err
 	}
@@ -96,7 +103,7 @@ func (s *Service) Run(ctx context.Context) error {
 // whether more is to do.
 func (s *Service) indexSome(ctx context.Context) (took time.Duration, more bool, err error) {
 	start := time.Now() //nolint:forbidigo // paces the work; nothing is stored or decided by it
-	for _, p := range []part{facets(), search()} {
+	for _, p := range []part{facets(), s.searchIndex()} {
 		one, err := s.step(ctx, p)
 		if err != nil {
 			return 0, false, err
@@ -108,7 +115,7 @@ func (s *Service) indexSome(ctx context.Context) (took time.Duration, more bool,
 
 // Settle indexes all that is pending now.
 func (s *Service) Settle(ctx context.Context) error {
-	return errors.Join(s.settle(ctx, facets()), s.settle(ctx, search()))
+	return errors.Join(s.settle(ctx, facets()), s.settle(ctx, s.searchIndex()))
 }
 
 func (s *Service) settle(ctx context.Context, p part) error {
@@ -124,7 +131,7 @@ func (s *Service) settle(ctx context.Context, p part) error {
 // and reports whether there may be more. It may be stopped at any point: what
 // is pending is taken off in the same transaction.
 func (s *Service) step(ctx context.Context, p part) (more bool, err error) {
-	pending, _, err := store.First(ctx, s.db.Read(), scanInt, `SELECT count(*) FROM (SELECT 1 FROM unindexed WHERE part = ? LIMIT 1)`, p.name)
+	pending, _, err := store.First(ctx, s.db.Read(), scanInt, `SELECT count(*) FROM (SELECT 1 FROM unindexed WHERE part = ? LIMIT 1) u`, p.name)
 	if pending == 0 || err != nil {
 		return false, err // without the writer's lock, since this is asked all day
 	}
@@ -156,25 +163,29 @@ func (s *Service) indexRange(ctx context.Context, tx *sql.Tx, p part, limit int6
 	end := r.Last
 	var last sql.NullInt64
 	if err := tx.QueryRowContext(ctx, `
-		SELECT count(*), max(id) FROM (SELECT id FROM product WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)`,
+		SELECT count(*), max(id) FROM (SELECT id FROM product WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?) p`,
 		r.First, r.Last, limit).Scan(&n, &last); err != nil {
 		return 0, false, err
 	}
 	if n == limit {
 		end = last.Int64
 	}
-	for _, query := range []string{p.remove, p.add} {
-		if _, err := tx.ExecContext(ctx, query, r.First, end); err != nil {
-			return 0, false, err
-		}
+	if _, err := tx.ExecContext(ctx, p.remove, r.First, end); err != nil {
+		return 0, false, err
+	}
+	if p.fill != nil {
+		err = p.fill(ctx, tx, r.First, end)
+	} else {
+		_, err = tx.ExecContext(ctx, p.add, r.First, end)
+	}
+	if err != nil {
+		return 0, false, err
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM unindexed WHERE part = ? AND first_id = ?`, p.name, r.First); err != nil {
 		return 0, false, err
 	}
 	if end < r.Last {
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO unindexed (part, first_id, last_id) VALUES (?, ?, ?)
-			ON CONFLICT (part, first_id) DO UPDATE SET last_id = max(last_id, excluded.last_id)`, p.name, end+1, r.Last)
+		_, err = tx.ExecContext(ctx, `INSERT INTO unindexed (part, first_id, last_id) VALUES (?, ?, ?)`+widen, p.name, end+1, r.Last)
 	}
 	return n, true, err
 }
@@ -185,7 +196,7 @@ func (s *Service) holdersByFacet(ctx context.Context, field string, values []str
 	if err := s.settle(ctx, facets()); err != nil {
 		return nil, err
 	}
-	wanted, err := json.Marshal(values)
+	wanted, err := store.Array(values)
 	if err != nil {
 		return nil, err
 	}
@@ -195,8 +206,9 @@ func (s *Service) holdersByFacet(ctx context.Context, field string, values []str
 	}
 	found, err := store.Collect(ctx, s.db.Read(), func(rows *sql.Rows) (h holder, err error) {
 		return h, rows.Scan(&h.place, &h.sku)
-	}, `SELECT j.key, (SELECT min(sku) FROM product_facet WHERE `+field+` = j.value) AS holder
-		FROM json_each(?) j WHERE holder IS NOT NULL`, string(wanted))
+	}, `SELECT place, holder FROM (
+		SELECT j.place, (SELECT min(sku) FROM product_facet WHERE `+field+` = j.value) AS holder FROM `+s.db.List("?")+` j) h
+		WHERE holder IS NOT NULL`, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s of products: %w", field, err)
 	}

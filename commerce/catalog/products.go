@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
-	"unicode"
+	"strconv"
 
 	"crossdock/commerce"
 	"crossdock/internal/store"
@@ -162,7 +161,7 @@ func (s *Service) Products(ctx context.Context, q ProductQuery) (ProductPage, er
 		places, err = s.filtered(ctx, q, "brand", []string{q.Brand}, categories, after)
 	default:
 		places, err = store.Collect(ctx, s.db.Read(), scanPlace, `
-			SELECT id, sku, 0 FROM product WHERE sku > ? AND (?2 = 'all' OR status = ?2) ORDER BY sku LIMIT ?3`,
+			SELECT id, sku, 0 FROM product WHERE sku > ?1 AND (?2 = 'all' OR status = ?2) ORDER BY sku LIMIT ?3`,
 			after.SKU, q.Status, q.Limit+1)
 	}
 	if err != nil {
@@ -195,16 +194,16 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 		}
 		page.NextCursor = web.EncodeCursor(last)
 	}
-	ids, order := make([]int64, len(places)), make(map[int64]int, len(places))
+	ids, order := make([]string, len(places)), make(map[int64]int, len(places))
 	for i, p := range places {
-		ids[i], order[p.ID] = p.ID, i
+		ids[i], order[p.ID] = strconv.FormatInt(p.ID, 10), i
 	}
-	wanted, err := json.Marshal(ids)
+	wanted, err := store.Array(ids)
 	if err != nil {
 		return page, err
 	}
 	list, err := store.Collect(ctx, s.db.Read(), scanProduct(languages),
-		`SELECT `+productColumns+` FROM product WHERE id IN (SELECT value FROM json_each(?))`, string(wanted))
+		`SELECT `+productColumns+` FROM product WHERE id IN (SELECT CAST(value AS bigint) FROM `+s.db.List("?")+` l)`, wanted)
 	if err != nil {
 		return page, fmt.Errorf("read products: %w", err)
 	}
@@ -216,69 +215,26 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 // filtered lists the products that have one of the values in an indexed field.
 // Each value has its products in order, so that no more than a page of each is read.
 func (s *Service) filtered(ctx context.Context, q ProductQuery, field string, values, categories []string, after place) ([]place, error) {
-	wanted, err := json.Marshal(values)
+	wanted, err := store.Array(values)
 	if err != nil {
 		return nil, err
 	}
-	within, err := json.Marshal(categories)
+	within, err := store.Array(categories)
 	if err != nil {
 		return nil, err
+	}
+	// A join with a subquery for each value is written differently.
+	join, end := `CROSS JOIN product_facet f ON f.id IN (SELECT g.id`, `)`
+	if s.db.Postgres() {
+		join, end = `CROSS JOIN LATERAL (SELECT g.id, g.sku`, `) f`
 	}
 	return store.Collect(ctx, s.db.Read(), scanPlace, `
-		SELECT f.id, f.sku, 0 FROM json_each(?1) j CROSS JOIN product_facet f ON f.id IN (
-			SELECT g.id FROM product_facet g
+		SELECT f.id, f.sku, 0 FROM `+s.db.List("?1")+` j `+join+` FROM product_facet g
 			WHERE g.`+field+` = j.value AND g.sku > ?2 AND (?3 = 'all' OR g.status = ?3) AND (?4 = '' OR g.brand = ?4)
-			  AND (?5 = '' OR g.category IN (SELECT value FROM json_each(?6)))
-			ORDER BY g.sku LIMIT ?7)
+			  AND (?5 = '' OR g.category IN (SELECT value FROM `+s.db.List("?6")+` l))
+			ORDER BY g.sku LIMIT ?7`+end+`
 		ORDER BY f.sku LIMIT ?7`,
-		string(wanted), after.SKU, q.Status, q.Brand, q.Category, string(within), q.Limit+1)
-}
-
-// maxCandidates bounds what a search ranks: the words of a search that finds
-// more say too little to rank by.
-const maxCandidates = 10_000
-
-// search lists the products in which the words occur, by relevance: a word in a
-// number counts most, then one in the name, the brand, the description.
-func (s *Service) search(ctx context.Context, q ProductQuery, categories []string, after place) ([]place, error) {
-	match := matchExpression(q.Words)
-	if match == "" {
-		return nil, commerce.Errorf(commerce.Invalid, "has no letter or digit to search for").At("query.q")
-	}
-	within, err := json.Marshal(categories)
-	if err != nil {
-		return nil, err
-	}
-	places, err := store.Collect(ctx, s.db.Read(), scanPlace, `
-		SELECT id, sku, rank FROM (
-			SELECT p.id, p.sku, bm25(product_search, 10, 10, 8, 5, 1, 3) AS rank
-			FROM product_search JOIN product p ON p.id = product_search.rowid
-			WHERE product_search MATCH ?1 AND (?2 = 'all' OR p.status = ?2) AND (?3 = '' OR p.brand = ?3)
-			  AND (?4 = '' OR p.gtin = ?4) AND (?5 = '' OR p.category IN (SELECT value FROM json_each(?6)))
-			LIMIT ?7)
-		WHERE ?8 = 0 OR rank > ?9 OR rank = ?9 AND id > ?8
-		ORDER BY rank, id LIMIT ?10`,
-		match, q.Status, q.Brand, q.GTIN, q.Category, string(within), maxCandidates, after.ID, after.Rank, q.Limit+1)
-	return places, err
-}
-
-// matchExpression writes words as an expression of FTS5 that asks for all of
-// them, each by its beginning. Each is a quoted string there, in which nothing
-// has a meaning of its own.
-func matchExpression(words string) string {
-	var terms []string
-	for word := range strings.FieldsSeq(words) {
-		word = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return ' '
-			}
-			return r
-		}, word)
-		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
-			terms = append(terms, `"`+strings.ReplaceAll(word, `"`, `""`)+`"*`)
-		}
-	}
-	return strings.Join(terms, " ")
+		wanted, after.SKU, q.Status, q.Brand, q.Category, within, q.Limit+1)
 }
 
 // below returns the category and all below it, or nil where it is "".

@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -73,16 +72,16 @@ func (s *Service) Availability(ctx context.Context, q AvailabilityQuery) (Availa
 			return answer, commerce.Errorf(commerce.NotFound, "there is no warehouse %s", q.Warehouse).At("query.warehouse")
 		}
 	}
-	wanted, err := json.Marshal(q.SKUs)
+	wanted, err := store.Array(q.SKUs)
 	if err != nil {
 		return answer, err
 	}
 	list, err := store.Collect(ctx, s.db.Read(), scanStored, `
 		SELECT l.sku, l.warehouse, w.name, l.unit, l.on_hand, l.as_of
-		FROM (SELECT DISTINCT value AS sku FROM json_each(?1)) j CROSS JOIN stock_level l ON l.sku = j.sku
+		FROM (SELECT DISTINCT value AS sku FROM `+s.db.List("?1")+` v) j CROSS JOIN stock_level l
 		JOIN warehouse w ON w.warehouse = l.warehouse
-		WHERE w.status = 'active' AND (?2 = '' OR l.warehouse = ?2)
-		ORDER BY l.sku, l.warehouse, l.unit`, string(wanted), q.Warehouse)
+		WHERE l.sku = j.sku AND w.status = 'active' AND (?2 = '' OR l.warehouse = ?2)
+		ORDER BY l.sku, l.warehouse, l.unit`, wanted, q.Warehouse)
 	if err != nil {
 		return answer, fmt.Errorf("read stock levels: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"crossdock/commerce"
 	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
@@ -22,13 +24,18 @@ type pricer interface {
 // contract runs a test against the service and against its client, each with a
 // service of its own.
 func contract(t *testing.T, test func(t *testing.T, s pricer)) {
-	t.Run("service", func(t *testing.T) { test(t, open(t)) })
+	t.Helper()
+	t.Run("service", func(t *testing.T) {
+		storetest.Each(t, func(t *testing.T, place store.Place) { test(t, open(t, place)) })
+	})
 	t.Run("client", func(t *testing.T) {
-		s := open(t)
-		internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
-		t.Cleanup(internal.Close)
-		t.Cleanup(api.Close)
-		test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+		storetest.Each(t, func(t *testing.T, place store.Place) {
+			s := open(t, place)
+			internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
+			t.Cleanup(internal.Close)
+			t.Cleanup(api.Close)
+			test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+		})
 	})
 }
 

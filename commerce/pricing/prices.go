@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -94,15 +93,15 @@ func (s *Service) Prices(ctx context.Context, q PriceQuery) (PriceAnswer, error)
 			return answer, commerce.Errorf(commerce.NotFound, "there is no price list %s", q.List).At("query.list")
 		}
 	}
-	wanted, err := json.Marshal(q.SKUs)
+	wanted, err := store.Array(q.SKUs)
 	if err != nil {
 		return answer, err
 	}
 	lines, err := store.Collect(ctx, s.db.Read(), scanLine, `
 		SELECT p.sku, p.list, p.unit, p.min_quantity, p.valid_from, p.valid_to, p.amount, p.currency, p.price_unit, l.status
-		FROM json_each(?1) j CROSS JOIN price p ON p.sku = j.value JOIN price_list l ON l.list = p.list
-		WHERE (?2 = '' OR p.list = ?2)
-		ORDER BY j.key, p.list, p.unit, p.min_quantity, p.valid_from LIMIT ?3`, string(wanted), q.List, maxRows+1)
+		FROM `+s.db.List("?1")+` j CROSS JOIN price p JOIN price_list l ON l.list = p.list
+		WHERE p.sku = j.value AND (?2 = '' OR p.list = ?2)
+		ORDER BY j.place, p.list, p.unit, p.min_quantity, p.valid_from LIMIT ?3`, wanted, q.List, maxRows+1)
 	if err != nil {
 		return answer, fmt.Errorf("read prices: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"crossdock/commerce/internal/upsert"
@@ -16,12 +15,12 @@ import (
 	"crossdock/schemas"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql migrations/postgres/*.sql
 var migrations embed.FS
 
 // Config is what a service is made of.
 type Config struct {
-	Dir   string // the data folder; the database is pricing.db in it
+	Store store.Place // where its database pricing lies
 	Clock func() time.Time
 	Log   *slog.Logger
 }
@@ -36,7 +35,7 @@ type Service struct {
 
 // New opens the service's database, creating what it lacks.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	db, err := store.Open(ctx, filepath.Join(cfg.Dir, "pricing.db"), migrations)
+	db, err := cfg.Store.Open(ctx, "pricing", migrations)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -20,6 +22,11 @@ const maxStatements = 64
 type Conn struct {
 	raw        *sqlite3.SQLiteConn
 	statements map[string]*Stmt
+
+	// In PostgreSQL these are set instead.
+	pg   *pgx.Conn
+	ctx  context.Context // of the transaction
+	turn string          // the statement that waits for other writers
 }
 
 // Bulk runs fn in a writing transaction, which it commits when fn returns nil.
@@ -35,12 +42,7 @@ var errAttempted = errors.New("only attempted")
 // Attempt runs fn in a writing transaction and takes it back. It leaves no
 // trace in any file.
 func (db *DB) Attempt(ctx context.Context, fn func(*Conn) error) error {
-	return db.withConn(ctx, func(c *Conn) error {
-		// Else pages that do not fit the cache go to the log before they are given
-		// up. The setting does not change within a transaction.
-		if err := c.Run(`PRAGMA cache_spill = OFF`); err != nil {
-			return err
-		}
+	attempt := func(c *Conn) error {
 		err := c.transact(func(c *Conn) error {
 			if err := fn(c); err != nil {
 				return err
@@ -48,9 +50,20 @@ func (db *DB) Attempt(ctx context.Context, fn func(*Conn) error) error {
 			return errAttempted
 		})
 		if errors.Is(err, errAttempted) {
-			err = nil
+			return nil
 		}
-		return errors.Join(err, c.Run(`PRAGMA cache_spill = ON`))
+		return err
+	}
+	return db.withConn(ctx, func(c *Conn) error {
+		if c.pg != nil {
+			return attempt(c)
+		}
+		// Else pages that do not fit the cache go to the log before they are given
+		// up. The setting does not change within a transaction.
+		if err := c.Run(`PRAGMA cache_spill = OFF`); err != nil {
+			return err
+		}
+		return errors.Join(attempt(c), c.Run(`PRAGMA cache_spill = ON`))
 	})
 }
 
@@ -61,10 +74,18 @@ func (db *DB) withConn(ctx context.Context, fn func(*Conn) error) error {
 		return err
 	}
 	defer conn.Close()
-	return conn.Raw(func(raw any) error { return fn(db.connOf(raw.(*sqlite3.SQLiteConn))) })
+	return conn.Raw(func(raw any) error {
+		if db.Postgres() {
+			return fn(&Conn{pg: raw.(*pgDriverConn).Conn.Conn(), ctx: ctx, turn: takeTurn(db.schema)})
+		}
+		return fn(db.connOf(raw.(*sqlite3.SQLiteConn)))
+	})
 }
 
 func (c *Conn) transact(fn func(*Conn) error) error {
+	if c.pg != nil {
+		return c.transactPostgres(fn)
+	}
 	// A panic in fn leaves by way of the rollback, too.
 	committed := false
 	if err := c.Run(`BEGIN IMMEDIATE`); err != nil {
@@ -102,6 +123,10 @@ func (db *DB) connOf(raw *sqlite3.SQLiteConn) *Conn {
 
 // Run executes a statement that is not worth keeping.
 func (c *Conn) Run(query string, args ...driver.Value) error {
+	if c.pg != nil {
+		_, err := c.pg.Exec(c.ctx, rebind(query), plainArgs(args)...)
+		return err
+	}
 	_, err := c.raw.Exec(query, args)
 	return err
 }
@@ -111,6 +136,9 @@ func (c *Conn) Run(query string, args ...driver.Value) error {
 func (c *Conn) Prepare(query string) (*Stmt, error) {
 	if s := c.statements[query]; s != nil {
 		return s, nil
+	}
+	if c.pg != nil {
+		return &Stmt{conn: c, query: rebind(query)}, nil // pgx prepares it when it runs
 	}
 	prepared, err := c.raw.Prepare(query)
 	if err != nil {
@@ -131,6 +159,10 @@ func (c *Conn) closeStatements() {
 // A Stmt is a prepared statement of a Conn.
 type Stmt struct {
 	raw *sqlite3.SQLiteStmt
+
+	// In PostgreSQL these are set instead.
+	conn  *Conn
+	query string
 }
 
 // Args returns n arguments to fill in and to use again for every execution.
@@ -143,8 +175,12 @@ func Args(n int) []driver.NamedValue {
 }
 
 // Exec executes the statement once. It returns how many rows that changed and
-// the row id inserted last. Arguments are int64, float64, bool, string, []byte or nil.
+// the row id inserted last, which PostgreSQL tells where the statement ends
+// with RETURNING and the id. Arguments are int64, float64, bool, string, []byte or nil.
 func (s *Stmt) Exec(args []driver.NamedValue) (changed, id int64, err error) {
+	if s.conn != nil {
+		return s.execPostgres(args)
+	}
 	// A context that can be cancelled costs a goroutine an execution here.
 	result, err := s.raw.ExecContext(context.Background(), args)
 	if err != nil {
@@ -159,6 +195,9 @@ func (s *Stmt) Exec(args []driver.NamedValue) (changed, id int64, err error) {
 // Query executes the statement and calls fn with each row, which fn must not
 // keep beyond the call. It stops at the first error.
 func (s *Stmt) Query(args []driver.NamedValue, fn func(row []driver.Value) error) (err error) {
+	if s.conn != nil {
+		return s.queryPostgres(args, fn)
+	}
 	rows, err := s.raw.QueryContext(context.Background(), args)
 	if err != nil {
 		return err
@@ -181,6 +220,9 @@ func (s *Stmt) Query(args []driver.NamedValue, fn func(row []driver.Value) error
 // Row executes the statement and copies its first row to row, which has as
 // many places as the statement has columns. It returns false where there is none.
 func (s *Stmt) Row(args []driver.NamedValue, row []driver.Value) (found bool, err error) {
+	if s.conn != nil {
+		return s.rowPostgres(args, row)
+	}
 	rows, err := s.raw.QueryContext(context.Background(), args)
 	if err != nil {
 		return false, err
@@ -226,6 +268,9 @@ func (c *Conn) Value(query string, args ...driver.Value) (driver.Value, error) {
 // of its constraints, and false for any other error. Such an error undoes the
 // statement alone; the transaction goes on.
 func BrokenConstraint(err error) (message string, ok bool) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return brokenInPostgres(e)
+	}
 	e, ok := errors.AsType[sqlite3.Error](err)
 	if !ok || e.Code != sqlite3.ErrConstraint {
 		return "", false

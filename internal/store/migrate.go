@@ -13,12 +13,12 @@ import (
 var errNoFTS5 = errors.New("built without FTS5: build with -tags sqlite_fts5")
 
 // migrate brings the schema to the newest of the versions known.
-func (db *DB) migrate(ctx context.Context, migrations fs.FS) error {
-	folder, err := fs.Sub(migrations, "migrations")
+func (db *DB) migrate(ctx context.Context, dialect goose.Dialect, migrations fs.FS, name string) error {
+	folder, err := fs.Sub(migrations, name)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db.writer, folder,
+	provider, err := goose.NewProvider(dialect, db.writer, folder,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err

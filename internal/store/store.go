@@ -1,14 +1,19 @@
 // Package store opens databases, brings them to the newest schema and runs
 // transactions. It knows no tables: SQL stands beside the functions that run it.
 //
-// A database has one connection that writes, so that writers of a process
-// queue in order instead of failing, and a few that read beside it:
+// A database is a file of SQLite or a schema of PostgreSQL. It has one
+// connection that writes, so that writers of a process queue in order instead
+// of failing, and a few that read beside it:
 //
 //	DB ─┬─ Tx    one writing transaction over database/sql
 //	    ├─ Bulk  the same over the driver's own connection, for thousands of rows
 //	    └─ Read  a pool of connections that cannot write
 //
-// What a transaction has committed survives a power cut. Begin with [Open].
+// Writers of several processes take turns too. Arguments of statements are
+// written ? or ?1, as SQLite has them, whatever the engine.
+//
+// What a transaction has committed survives a power cut. Begin with [Open], or
+// with [Place.Open] where the engine is a setting.
 package store
 
 import (
@@ -20,11 +25,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/pressly/goose/v3"
 )
 
 // A DB is one open database.
 type DB struct {
-	path   string
+	path   string // of the file, "" in PostgreSQL
+	schema string // in PostgreSQL, "" in SQLite
 	writer *sql.DB
 	reader *sql.DB
 
@@ -43,11 +51,35 @@ func Open(ctx context.Context, path string, migrations fs.FS) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{path: path, writer: openWriter(path), reader: openReader(path)}
-	if err := db.migrate(ctx, migrations); err != nil {
+	if err := db.migrate(ctx, goose.DialectSQLite3, migrations, "migrations"); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}
 	return db, nil
 }
+
+// A Place is where the databases of an installation lie.
+type Place struct {
+	Dir string // the data folder, where each is a file of SQLite
+
+	// URL, where set, is that of a PostgreSQL database, where each is a schema.
+	URL string
+
+	// Prefix stands before the names of the schemas, where several
+	// installations share one database.
+	Prefix string
+}
+
+// Open opens or creates the database of that name, as [Open] does. The
+// migrations of PostgreSQL are those in the folder migrations/postgres.
+func (p Place) Open(ctx context.Context, name string, migrations fs.FS) (*DB, error) {
+	if p.URL != "" {
+		return openPostgres(ctx, p.URL, p.Prefix+name, migrations)
+	}
+	return Open(ctx, filepath.Join(p.Dir, name+".db"), migrations)
+}
+
+// Postgres reports whether the database is one of PostgreSQL.
+func (db *DB) Postgres() bool { return db.schema != "" }
 
 // writable makes the folder, and reports in one sentence why nothing can be
 // written there: SQLite itself would only say that it cannot open a file.
@@ -74,7 +106,7 @@ func cause(err error) error {
 	return err
 }
 
-// Path returns the path of the database file.
+// Path returns the path of the database file, and "" in PostgreSQL.
 func (db *DB) Path() string { return db.path }
 
 // Read returns the pool of connections that read. Each statement sees what was
@@ -89,6 +121,11 @@ func (db *DB) Tx(ctx context.Context, fn func(*sql.Tx) error) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	if db.Postgres() {
+		if _, err := tx.ExecContext(ctx, takeTurn(db.schema)); err != nil {
+			return err
+		}
+	}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -105,7 +142,11 @@ func (db *DB) Snapshot(ctx context.Context, fn func(Querier) error) error {
 	}
 	defer conn.Close()
 	// Spelt out, since the driver would begin by taking the writer's lock.
-	if _, err := conn.ExecContext(ctx, `BEGIN DEFERRED`); err != nil {
+	begin := `BEGIN DEFERRED`
+	if db.Postgres() {
+		begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	}
+	if _, err := conn.ExecContext(ctx, begin); err != nil {
 		return err
 	}
 	err = fn(conn)

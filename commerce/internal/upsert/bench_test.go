@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/store"
 	"crossdock/schemas"
 )
 
@@ -223,5 +224,6 @@ func BenchmarkPrices(b *testing.B) {
 }
 
 func openEngine(tb testing.TB) *Engine {
-	return openEngineAt(tb, filepath.Join(tb.TempDir(), "test.db"))
+	tb.Helper()
+	return openEngineAt(tb, store.Place{Dir: tb.TempDir()})
 }

@@ -43,15 +43,24 @@ func (p *pass) keepOld(row int) error {
 	if was == p.seq {
 		return nil
 	}
+	p.block = p.appendOld(p.block, row)
+	return p.kept()
+}
+
+// appendOld appends the row that was read last as a line of a block.
+func (p *pass) appendOld(b []byte, row int) []byte {
+	was, _ := p.old[len(p.old)-1].(int64)
 	hash, _ := p.old[1].(int64)
-	b := append(p.block, '[')
-	b = append(p.appendKey(b, row), ',')
+	b = append(p.appendKey(append(b, '['), row), ',')
 	b = append(strconv.AppendInt(b, was, 10), ',')
 	b = append(strconv.AppendInt(b, hash, 10), ',')
-	b = append(p.t.appendImage(b, p.stored()), ']', '\n')
-	p.block = b
+	return append(p.t.appendImage(b, p.stored()), ']', '\n')
+}
+
+// kept counts the line that was added last, and writes the block where it is large enough.
+func (p *pass) kept() error {
 	p.images++
-	if len(b) < blockBytes {
+	if len(p.block) < blockBytes {
 		return nil
 	}
 	return p.keepBlock()
@@ -112,7 +121,7 @@ func forget(c *store.Conn, before time.Time) error {
 	}
 	for _, query := range []string{
 		`DELETE FROM pre_image WHERE seq <= ?`, `DELETE FROM tombstone WHERE seq <= ?`, `DELETE FROM change WHERE seq <= ?`,
-		`UPDATE change_sequence SET kept_after = max(kept_after, ?)`,
+		`UPDATE change_sequence SET kept_after = ?1 WHERE kept_after < ?1`,
 	} {
 		if err := c.Run(query, last); err != nil {
 			return err

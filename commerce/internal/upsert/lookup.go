@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"crossdock/internal/store"
 	"crossdock/schemas"
@@ -25,21 +23,18 @@ func (e *Engine) Known(ctx context.Context, entity string, keys []string) ([]boo
 	// Those that are missing are asked for, which mostly are none: each row of
 	// an answer costs more than the look into the index.
 	name := t.columns[t.key[0]].name
-	missing, found, err := store.First(ctx, e.db.Read(), func(rows *sql.Rows) (s sql.NullString, err error) { return s, rows.Scan(&s) },
-		`SELECT group_concat(j.key) FROM json_each(?) j WHERE NOT EXISTS (SELECT 1 FROM `+t.name+` t WHERE t.`+name+` = j.value)`, list(keys))
-	if err != nil || !found {
+	asked, err := store.Array(keys)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := store.Collect(ctx, e.db.Read(), func(rows *sql.Rows) (place int, err error) { return place, rows.Scan(&place) },
+		`SELECT j.place FROM `+e.db.List("?")+` j WHERE NOT EXISTS (SELECT 1 FROM `+t.name+` t WHERE t.`+name+` = j.value)`, asked)
+	if err != nil {
 		return nil, fmt.Errorf("look up %d keys of %s: %w", len(keys), entity, err)
 	}
 	known := slices.Repeat([]bool{true}, len(keys))
-	if !missing.Valid {
-		return known, nil
-	}
-	for place := range strings.SplitSeq(missing.String, ",") {
-		i, err := strconv.Atoi(place)
-		if err != nil || i >= len(keys) {
-			return nil, fmt.Errorf("look up %d keys of %s: answer %q", len(keys), entity, place)
-		}
-		known[i] = false
+	for _, place := range missing {
+		known[place] = false
 	}
 	return known, nil
 }
@@ -58,17 +53,27 @@ func (e *Engine) Holders(ctx context.Context, entity, field string, values []str
 	if len(t.key) != 1 {
 		return nil, fmt.Errorf("%s has a key of %d parts, and no one can name it", entity, len(t.key))
 	}
-	stored := make([]any, len(values))
+	stored := make([]string, len(values))
+	value := "value"
 	for i, v := range values {
-		if stored[i], err = storedText(t.columns[position].field, v); err != nil {
+		one, err := storedText(t.columns[position].field, v)
+		if err != nil {
 			return nil, fmt.Errorf("%s %q: %w", field, v, err)
 		}
+		if _, number := one.(int64); number {
+			value = "CAST(value AS bigint)"
+		}
+		stored[i] = fmt.Sprint(one)
+	}
+	asked, err := store.Array(stored)
+	if err != nil {
+		return nil, err
 	}
 	type holder struct{ value, key string }
 	name, key := t.columns[position].name, t.columns[t.key[0]].name
 	found, err := store.Collect(ctx, e.db.Read(), func(rows *sql.Rows) (h holder, err error) {
 		return h, rows.Scan(&h.value, &h.key)
-	}, `SELECT `+name+`, min(`+key+`) FROM `+t.name+` WHERE `+name+` IN (SELECT value FROM json_each(?)) GROUP BY 1`, list(stored))
+	}, `SELECT `+name+`, min(`+key+`) FROM `+t.name+` WHERE `+name+` IN (SELECT `+value+` FROM `+e.db.List("?")+` l) GROUP BY 1`, asked)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s of %s: %w", field, entity, err)
 	}
@@ -78,7 +83,7 @@ func (e *Engine) Holders(ctx context.Context, entity, field string, values []str
 	}
 	holders := make([]string, len(values))
 	for i := range values {
-		holders[i] = by[fmt.Sprint(stored[i])]
+		holders[i] = by[stored[i]]
 	}
 	return holders, nil
 }
@@ -92,20 +97,4 @@ func storedText(f *schemas.Field, text string) (any, error) {
 		v = ""
 	}
 	return v, err
-}
-
-// list writes texts and numbers as a JSON array.
-func list[T any](values []T) string {
-	b := []byte{'['}
-	for i, v := range values {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if s, ok := any(v).(string); ok {
-			b = appendString(b, s)
-		} else {
-			b = fmt.Append(b, v)
-		}
-	}
-	return string(append(b, ']'))
 }

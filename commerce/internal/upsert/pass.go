@@ -173,6 +173,9 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 
 // rows takes every selected row, in order.
 func (p *pass) rows(ctx context.Context) error {
+	if p.t.inBulk != nil {
+		return p.rowsInBulk(ctx)
+	}
 	var err error
 	done := 0
 	take := func(row int) bool {

@@ -2,13 +2,14 @@ package upsert
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"crossdock/commerce/internal/servicetest"
+	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
@@ -16,54 +17,54 @@ import (
 // prices, whose keys have texts, quantities and defaults, and holds outcome and
 // table to a map. What keys hold is what could confuse the question or its answer.
 func TestKeysOfSeveralPartsAreFoundWhateverTheyHold(t *testing.T) {
-	text := rapid.SampledFrom([]string{"A", "B", "A B", `A"`, "A'", "A\nB", "A\x1e", "\b", "ä", "\\"})
-	quantity := rapid.SampledFrom([]string{"1", "1.000001", "10", null})
-	amount := rapid.SampledFrom([]string{"5", "6", "6.000001"})
-	dir, run := t.TempDir(), 0
-	rapid.Check(t, func(r *rapid.T) {
-		run++
-		e := openEngineAt(t, filepath.Join(dir, fmt.Sprintf("%d.db", run)))
-		defer e.db.Close()
-		want := map[string]string{}
-		for i := range rapid.IntRange(1, 5).Draw(r, "batches") {
-			// A list that all rows share stands in the question and not in the answer.
-			lists := rapid.SliceOfN(text, 1, 3).Draw(r, "lists")
-			var rows [][]string
-			counts := [2]int{}
-			for range rapid.IntRange(0, 30).Draw(r, "rows") {
-				row := []string{
-					text.Draw(r, "sku"), rapid.SampledFrom(lists).Draw(r, "list"), quantity.Draw(r, "from"), amount.Draw(r, "amount"), "EUR",
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		text := rapid.SampledFrom([]string{"A", "B", "A B", `A"`, "A'", "A\nB", "A\x1e", "\b", "ä", "\\"})
+		quantity := rapid.SampledFrom([]string{"1", "1.000001", "10", null})
+		amount := rapid.SampledFrom([]string{"5", "6", "6.000001"})
+		e := openEngineAt(t, place)
+		rapid.Check(t, func(r *rapid.T) {
+			empty(r, e, "price", "applied_batch", "change", "pre_image")
+			want := map[string]string{}
+			for i := range rapid.IntRange(1, 5).Draw(r, "batches") {
+				// A list that all rows share stands in the question and not in the answer.
+				lists := rapid.SliceOfN(text, 1, 3).Draw(r, "lists")
+				var rows [][]string
+				counts := [2]int{}
+				for range rapid.IntRange(0, 30).Draw(r, "rows") {
+					row := []string{
+						text.Draw(r, "sku"), rapid.SampledFrom(lists).Draw(r, "list"), quantity.Draw(r, "from"), amount.Draw(r, "amount"), "EUR",
+					}
+					rows = append(rows, row)
+					from := row[2]
+					if from == null {
+						from = "1"
+					}
+					key := fmt.Sprintf("%q %q %s", row[0], row[1], from)
+					if want[key] == row[3] {
+						counts[1]++
+					} else {
+						counts[0]++
+					}
+					want[key] = row[3]
 				}
-				rows = append(rows, row)
-				from := row[2]
-				if from == null {
-					from = "1"
+				e.tables["price"].insertFirst = rapid.Bool().Draw(r, "insert first")
+				b := servicetest.Rows(r, "price", []string{"sku", "list", "min_quantity", "amount", "currency"}, rows)
+				got, err := e.Apply(t.Context(), schemas.BatchID{Run: "r", Seq: int64(i + 1)}, b)
+				if err != nil {
+					r.Fatal(err)
 				}
-				key := fmt.Sprintf("%q %q %s", row[0], row[1], from)
-				if want[key] == row[3] {
-					counts[1]++
-				} else {
-					counts[0]++
+				if len(got.Rejected) > 0 || got.Applied != counts[0] || got.Unchanged != counts[1] {
+					r.Fatalf("batch %d: %+v, want %d applied and %d unchanged", i, got, counts[0], counts[1])
 				}
-				want[key] = row[3]
 			}
-			e.tables["price"].insertFirst = rapid.Bool().Draw(r, "insert first")
-			b := servicetest.Rows(r, "price", []string{"sku", "list", "min_quantity", "amount", "currency"}, rows)
-			got, err := e.Apply(t.Context(), schemas.BatchID{Run: "r", Seq: int64(i + 1)}, b)
-			if err != nil {
-				r.Fatal(err)
+			stored := map[string]string{}
+			for row := range tablePrices(t, e) {
+				stored[row[0]] = row[1]
 			}
-			if len(got.Rejected) > 0 || got.Applied != counts[0] || got.Unchanged != counts[1] {
-				r.Fatalf("batch %d: %+v, want %d applied and %d unchanged", i, got, counts[0], counts[1])
+			if diff := cmp.Diff(want, stored); diff != "" {
+				r.Fatal(diff)
 			}
-		}
-		stored := map[string]string{}
-		for row := range tablePrices(t, e) {
-			stored[row[0]] = row[1]
-		}
-		if diff := cmp.Diff(want, stored); diff != "" {
-			r.Fatal(diff)
-		}
+		})
 	})
 }
 
@@ -96,22 +97,24 @@ func tablePrices(t *testing.T, e *Engine) func(func([2]string) bool) {
 // TestAnAnswerThatIsTooLargeIsNoAnswer asks for a few rows of a product that
 // has many more than the question may read.
 func TestAnAnswerThatIsTooLargeIsNoAnswer(t *testing.T) {
-	e := openEngineAt(t, filepath.Join(t.TempDir(), "wide.db"))
-	header := []string{"sku", "list", "min_quantity", "amount", "currency"}
-	var all, some [][]string
-	for i := range 40 * groupRows {
-		row := []string{"A", fmt.Sprintf("list %d", i%2), fmt.Sprint(i + 1), "5", "EUR"}
-		all = append(all, row)
-		if i >= 40*groupRows-4 {
-			some = append(some, row)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		header := []string{"sku", "list", "min_quantity", "amount", "currency"}
+		var all, some [][]string
+		for i := range 40 * groupRows {
+			row := []string{"A", fmt.Sprintf("list %d", i%2), fmt.Sprint(i + 1), "5", "EUR"}
+			all = append(all, row)
+			if i >= 40*groupRows-4 {
+				some = append(some, row)
+			}
 		}
-	}
-	apply(t, e, "first", servicetest.Rows(t, "price", header, all))
-	for name, table := range map[string]bool{"asked": false, "tried": true} {
-		e.tables["price"].insertFirst = table
-		got := apply(t, e, name, servicetest.Rows(t, "price", header, some))
-		if got.Unchanged != len(some) || got.Applied > 0 {
-			t.Errorf("%s: %+v, want all unchanged", name, got)
+		apply(t, e, "first", servicetest.Rows(t, "price", header, all))
+		for name, table := range map[string]bool{"asked": false, "tried": true} {
+			e.tables["price"].insertFirst = table
+			got := apply(t, e, name, servicetest.Rows(t, "price", header, some))
+			if got.Unchanged != len(some) || got.Applied > 0 {
+				t.Errorf("%s: %+v, want all unchanged", name, got)
+			}
 		}
-	}
+	})
 }

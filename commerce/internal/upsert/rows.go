@@ -41,7 +41,7 @@ func (e *Engine) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schem
 		return 0, err
 	}
 	err = e.db.Snapshot(ctx, func(q store.Querier) error {
-		s := &rowsReader{table: t, q: q, request: r, fn: fn}
+		s := &rowsReader{table: t, db: e.db, q: q, request: r, fn: fn}
 		if next, err = s.sequence(ctx); err != nil {
 			return err
 		}
@@ -62,6 +62,7 @@ func (e *Engine) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schem
 // A rowsReader reads rows at one moment.
 type rowsReader struct {
 	*table
+	db      *store.DB
 	q       store.Querier
 	request schemas.RowsRequest
 	fn      func(*schemas.Batch) error
@@ -169,21 +170,16 @@ func (s *rowsReader) conditions() (string, []any, error) {
 		if err != nil {
 			return "", nil, commerce.Errorf(commerce.Invalid, "%s %s", schemas.QuoteShort(s.request.Where[name]), err).At("where." + name)
 		}
-		conditions = append(conditions, s.columns[position].member(c.Sub)+" = ?")
-		args = append(args, value)
+		condition := s.columns[position].name + " = ?"
+		if c.Sub != "" {
+			condition = s.db.Member(s.columns[position].name, c.Sub) + " = ?"
+		}
+		conditions, args = append(conditions, condition), append(args, value)
 	}
 	if len(conditions) == 0 {
 		return "", nil, nil
 	}
 	return " WHERE " + strings.Join(conditions, " AND "), args, nil
-}
-
-// member returns the expression of a column, or of one member of it.
-func (c *column) member(sub string) string {
-	if sub == "" {
-		return c.name
-	}
-	return c.name + " ->> " + store.Quote(`$."`+sub+`"`)
 }
 
 func (t *table) keyNames() string {
@@ -253,7 +249,7 @@ func (s *rowsReader) wanted() (func(*schemas.Field) (all bool, members []string)
 // members returns the languages or members of a field that occur, in order.
 func (s *rowsReader) members(ctx context.Context, c *column, where string, args []any) ([]string, error) {
 	return store.Collect(ctx, s.q, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
-		`SELECT DISTINCT j.key FROM (SELECT `+c.name+` AS object FROM `+s.name+where+`) t, json_each(t.object) j ORDER BY 1`, args...)
+		`SELECT DISTINCT j.key FROM (SELECT `+c.name+` AS object FROM `+s.name+where+`) t, `+s.db.Members("t.object")+` j ORDER BY 1`, args...)
 }
 
 // appendTo adds the value of a row to the columns that it feeds.
@@ -289,31 +285,46 @@ func (s *rowsReader) deleted(ctx context.Context) error {
 	columns = append(columns, schemas.Column{Name: schemas.DeletedField, Field: s.Entity.Field(schemas.DeletedField)})
 	b := newBatchBuilder(s.Entity, columns, s.fn)
 	defer b.release()
-	there := `SELECT count(*) FROM ` + s.name + s.where
-	query := `SELECT key FROM tombstone WHERE entity = ? AND seq > ? ORDER BY key`
-	return s.each(ctx, query, []any{s.Entity.Name, s.request.After}, func(rows *sql.Rows) error {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return err
-		}
-		key, err := s.parseKey(text)
+	last := ""
+	for {
+		buried, err := store.Collect(ctx, s.q, func(rows *sql.Rows) (key string, err error) { return key, rows.Scan(&key) },
+			`SELECT key FROM tombstone WHERE entity = ? AND seq > ? AND key > ? ORDER BY key LIMIT ?`,
+			s.Entity.Name, s.request.After, last, rowsPerRead)
 		if err != nil {
 			return err
 		}
-		again, _, err := store.First(ctx, s.q, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) }, there, key...)
-		if again > 0 || err != nil {
-			return err
-		}
-		for i, part := range key {
-			if err := b.add(i, part); err != nil {
+		for _, text := range buried {
+			if err := s.addDeleted(ctx, b, text); err != nil {
 				return err
 			}
 		}
-		if err := b.add(len(key), int64(1)); err != nil {
+		if len(buried) < rowsPerRead {
+			return b.flush()
+		}
+		last = buried[len(buried)-1]
+	}
+}
+
+// addDeleted adds a key that was deleted, unless it is there again.
+func (s *rowsReader) addDeleted(ctx context.Context, b *batchBuilder, text string) error {
+	key, err := s.parseKey(text)
+	if err != nil {
+		return err
+	}
+	again, _, err := store.First(ctx, s.q, func(rows *sql.Rows) (n int, err error) { return n, rows.Scan(&n) },
+		`SELECT count(*) FROM `+s.name+s.where, key...)
+	if again > 0 || err != nil {
+		return err
+	}
+	for i, part := range key {
+		if err := b.add(i, part); err != nil {
 			return err
 		}
-		return b.endRow()
-	}, b.flush)
+	}
+	if err := b.add(len(key), int64(1)); err != nil {
+		return err
+	}
+	return b.endRow()
 }
 
 // parseKey returns the parts of a key as the table stores them.

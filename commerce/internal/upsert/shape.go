@@ -203,6 +203,9 @@ func (s *shape) compose() {
 	s.composeUpdate()
 	s.insert = strings.ReplaceAll("INSERT INTO "+s.t.name+" ("+strings.Join(names, ", ")+", row_hash, changed_seq) VALUES ("+
 		strings.Join(places, ", "), "%", "%%") + ", ?, %d) ON CONFLICT DO NOTHING"
+	if s.t.inBulk != nil && s.t.hasID {
+		s.insert += " RETURNING id"
+	}
 }
 
 func (s *shape) composeUpdate() {

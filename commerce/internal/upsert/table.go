@@ -2,7 +2,6 @@ package upsert
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +19,8 @@ type table struct {
 	hasID   bool     // the row id has a name
 
 	where, hashSQL, readSQL, deleteSQL, probeSQL string
+
+	inBulk *bulkSQL // in PostgreSQL
 
 	// insertFirst is set while batches bring almost only new keys: then it
 	// costs less to try an insert than to ask before. Only the function that
@@ -62,6 +63,9 @@ func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
 		return nil, err
 	}
 	t.compose()
+	if db.Postgres() {
+		t.inBulk = newBulkSQL(t)
+	}
 	return t, nil
 }
 
@@ -69,8 +73,7 @@ func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
 // entity needs, so that a field without a column is found at the start and not
 // by the first batch that sends it.
 func (t *table) compare(ctx context.Context, db *store.DB) error {
-	has, err := store.Collect(ctx, db.Read(), func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
-		`SELECT name FROM pragma_table_info(?)`, t.Entity.Name)
+	has, err := db.Columns(ctx, t.Entity.Name)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@
 // TEXT; integers, booleans as 0 and 1, decimals in millionths and timestamps in
 // microseconds since 1970 UTC are INTEGER, which compare and sort as they are
 // and take least room; dates are TEXT as 2026-11-21; localised and open fields
-// are TEXT of a JSON object with its members in order of name.
+// are TEXT of a JSON object with its members in order of name. In PostgreSQL
+// INTEGER is BIGINT, TEXT compares byte by byte, and a batch goes as the drawing
+// shows, but all rows at once (see rowsInBulk).
 package upsert
 
 import (
@@ -45,6 +47,10 @@ type Table struct {
 	// Judge, where set, returns what judges the rows of one batch by the rules
 	// of the business. It is called in the transaction of the batch.
 	Judge func(c *store.Conn) (Judge, error)
+
+	// Ordered says that the judge looks at other rows of the table: each row has
+	// to be written before the next one is judged.
+	Ordered bool
 
 	// Changed, where set, is called before a batch commits with the row ids
 	// that it has inserted, updated or deleted, as ascending runs of each kind of work.
@@ -150,7 +156,9 @@ func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, out
 			return err
 		}
 	}
-	return c.Run(`INSERT OR REPLACE INTO applied_batch (run, seq, contents, outcome, applied_at) VALUES (?, ?, ?, ?, ?)`,
+	return c.Run(`
+		INSERT INTO applied_batch (run, seq, contents, outcome, applied_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (run, seq) DO UPDATE SET contents = excluded.contents, outcome = excluded.outcome, applied_at = excluded.applied_at`,
 		id.Run, id.Seq, contents, string(text), now.UnixMicro())
 }
 

@@ -3,10 +3,10 @@ package upsert
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +15,7 @@ import (
 
 	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
@@ -23,9 +24,11 @@ const (
 	absent = servicetest.Absent
 )
 
-func openEngineAt(tb testing.TB, path string, tables ...Table) *Engine {
+func TestMain(m *testing.M) { os.Exit(storetest.With(m).Run()) }
+
+func openEngineAt(tb testing.TB, place store.Place, tables ...Table) *Engine {
 	tb.Helper()
-	db, err := store.Open(tb.Context(), path, os.DirFS("testdata"))
+	db, err := place.Open(tb.Context(), "test", os.DirFS("testdata"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -219,15 +222,17 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 		{
 			"texts stay what they are", "product",
 			[]step{
-				{[]string{"sku|name.en|name.de", "0017|say \"hi\" \\ \t|Größe & <b>", "it's|quote|' OR 1=1 --", "nul\x00key|a\x00b|\x01"}, "3/0"},
-				{[]string{"sku|name.en|name.de", "0017|say \"hi\" \\ \t|Größe & <b>", "it's|quote|' OR 1=1 --", "nul\x00key|a\x00b|\x01"}, "0/3"},
+				{[]string{"sku|name.en|name.de", "0017|say \"hi\" \\ \t|Größe & <b>", "it's|quote|' OR 1=1 --", "b\\N|a\nb|\x01"}, "3/0"},
+				{[]string{"sku|name.en|name.de", "0017|say \"hi\" \\ \t|Größe & <b>", "it's|quote|' OR 1=1 --", "b\\N|a\nb|\x01"}, "0/3"},
 			},
-			"SELECT hex(sku), name ->> 'en' , name FROM product ORDER BY id LIMIT 2",
-			[]string{"30303137|say \"hi\" \\ \t|" + `{"de":"Größe & <b>","en":"say \"hi\" \\ \t"}`, "69742773|quote|" + `{"de":"' OR 1=1 --","en":"quote"}`},
+			"SELECT sku, name FROM product ORDER BY sku",
+			[]string{
+				`0017|{"de":"Größe & <b>","en":"say \"hi\" \\ \t"}`, `b\N|{"de":"\u0001","en":"a\nb"}`, `it's|{"de":"' OR 1=1 --","en":"quote"}`,
+			},
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			e := openEngine(t)
+		test := func(t *testing.T, place store.Place) {
+			e := openEngineAt(t, place)
 			for i, s := range tt.steps {
 				b := servicetest.Lines(t, tt.entity, s.batch...)
 				planned, err := e.Plan(t.Context(), b)
@@ -245,154 +250,200 @@ func TestBatchesOneAfterAnother(t *testing.T) {
 			if diff := cmp.Diff(tt.want, query(t, e, tt.query)); diff != "" {
 				t.Error(diff)
 			}
-		})
+		}
+		t.Run(tt.name, func(t *testing.T) { storetest.Each(t, test) })
 	}
+}
+
+func TestTextsThatPostgreSQLCannotHoldAreRejected(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		apply(t, e, "0", servicetest.Lines(t, "product", "sku|name.en|brand", "A|a|x"))
+		b := servicetest.Lines(t, "product", "sku|name.en|brand", "nul\x00|a|x", "B|b|\x00", "A|a|y\x00", "C|c|x")
+		want := "4/0"
+		if place.URL != "" {
+			want = "1/0 constraint@0. constraint@1. constraint@2."
+		}
+		if got := servicetest.Summary(apply(t, e, "1", b)); got != want {
+			t.Errorf("outcome %s, want %s", got, want)
+		}
+		if place.URL != "" {
+			if diff := cmp.Diff([]string{"A|x", "C|x"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
 }
 
 func TestRejectionsSayWhatIsWrong(t *testing.T) {
-	e := openEngine(t)
-	o := apply(t, e, "1", servicetest.Lines(t, "price", "sku|list|amount|currency", "A|x|"+null+"|EUR", "B|"+null+"|1|EUR", "C|x|-2|EUR"))
-	want := []schemas.Rejection{
-		{Row: 0, Field: "amount", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: a new row needs it"},
-		{Row: 1, Field: "list", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: it is part of the key"},
-		{Row: 2, Rule: "constraint", Severity: schemas.Reject, Message: "breaks a rule of the database: CHECK constraint failed: amount_is_not_negative"},
-	}
-	if diff := cmp.Diff(want, o.Rejected); diff != "" {
-		t.Error(diff)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		o := apply(t, e, "1", servicetest.Lines(t, "price", "sku|list|amount|currency", "A|x|"+null+"|EUR", "B|"+null+"|1|EUR", "C|x|-2|EUR"))
+		want := []schemas.Rejection{
+			{Row: 0, Field: "amount", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: a new row needs it"},
+			{Row: 1, Field: "list", Rule: "required_at_creation", Severity: schemas.Reject, Message: "is missing: it is part of the key"},
+			{Row: 2, Rule: "constraint", Severity: schemas.Reject, Message: "breaks a rule of the database: CHECK constraint failed: amount_is_not_negative"},
+		}
+		if diff := cmp.Diff(want, o.Rejected); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestARepeatReturnsTheFirstOutcomeAndChangesNothing(t *testing.T) {
-	e := openEngine(t)
-	b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|"+null)
-	first := apply(t, e, "1", b)
-	apply(t, e, "2", servicetest.Lines(t, "product", "sku|name.en", "A|Another"))
-	again := apply(t, e, "1", b)
-	if diff := cmp.Diff(first, again); diff != "" {
-		t.Error(diff)
-	}
-	want := []string{"shop.product.changed.v1|1/1|[\"A\"]", "shop.product.changed.v1|2/1|[\"A\"]"}
-	if diff := cmp.Diff(want, query(t, e, "SELECT type, batch, keys FROM outbox ORDER BY id")); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{`{"en":"Another"}`}, query(t, e, "SELECT name FROM product")); diff != "" {
-		t.Error(diff)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|"+null)
+		first := apply(t, e, "1", b)
+		apply(t, e, "2", servicetest.Lines(t, "product", "sku|name.en", "A|Another"))
+		again := apply(t, e, "1", b)
+		if diff := cmp.Diff(first, again); diff != "" {
+			t.Error(diff)
+		}
+		want := []string{"shop.product.changed.v1|1/1|[\"A\"]", "shop.product.changed.v1|2/1|[\"A\"]"}
+		if diff := cmp.Diff(want, query(t, e, "SELECT type, batch, keys FROM outbox ORDER BY id")); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{`{"en":"Another"}`}, query(t, e, "SELECT name FROM product")); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestARepeatWithOtherRowsIsAppliedInItsPlace(t *testing.T) {
-	e := openEngine(t)
-	apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|Bolt"))
-	mended := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme", "B|Bolt|Acme")
-	if o := apply(t, e, "1", mended); o.Applied != 2 {
-		t.Errorf("outcome = %+v, want 2 applied", o)
-	}
-	if o := apply(t, e, "1", mended); o.Applied != 2 {
-		t.Errorf("outcome of the repeat = %+v, want that of the second", o)
-	}
-	if diff := cmp.Diff([]string{"A|Acme", "B|Acme"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
-		t.Error(diff)
-	}
-	fewer := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme")
-	if o := apply(t, e, "1", fewer); o.Applied+o.Unchanged != 1 {
-		t.Errorf("outcome of fewer rows = %+v, want 1 accounted for", o)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en", "A|Anchor", "B|Bolt"))
+		mended := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme", "B|Bolt|Acme")
+		if o := apply(t, e, "1", mended); o.Applied != 2 {
+			t.Errorf("outcome = %+v, want 2 applied", o)
+		}
+		if o := apply(t, e, "1", mended); o.Applied != 2 {
+			t.Errorf("outcome of the repeat = %+v, want that of the second", o)
+		}
+		if diff := cmp.Diff([]string{"A|Acme", "B|Acme"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
+			t.Error(diff)
+		}
+		fewer := servicetest.Lines(t, "product", "sku|name.en|brand", "A|Anchor|Acme")
+		if o := apply(t, e, "1", fewer); o.Applied+o.Unchanged != 1 {
+			t.Errorf("outcome of fewer rows = %+v, want 1 accounted for", o)
+		}
+	})
 }
 
 func TestOldBatchesAreForgotten(t *testing.T) {
-	e := openEngine(t)
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	e.clock = func() time.Time { return now }
-	b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor")
-	apply(t, e, "old", b)
-	now = now.Add(29 * 24 * time.Hour)
-	apply(t, e, "newer", b)
-	now = now.Add(2 * 24 * time.Hour)
-	apply(t, e, "newest", b)
-	if diff := cmp.Diff([]string{"newer", "newest"}, query(t, e, "SELECT run FROM applied_batch ORDER BY run")); diff != "" {
-		t.Error(diff)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		e.clock = func() time.Time { return now }
+		b := servicetest.Lines(t, "product", "sku|name.en", "A|Anchor")
+		apply(t, e, "old", b)
+		now = now.Add(29 * 24 * time.Hour)
+		apply(t, e, "newer", b)
+		now = now.Add(2 * 24 * time.Hour)
+		apply(t, e, "newest", b)
+		if diff := cmp.Diff([]string{"newer", "newest"}, query(t, e, "SELECT run FROM applied_batch ORDER BY run")); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestOnlySelectedRowsAreTaken(t *testing.T) {
-	e := openEngine(t)
-	b := servicetest.Lines(t, "product", "sku|name.en|brand", "A|a|X", "B|b|X", "C|c|Y", "D|d|Y")
-	b.Selected = []int32{1, 3}
-	if got := servicetest.Summary(apply(t, e, "1", b)); got != "2/0" {
-		t.Errorf("outcome %s, want 2/0", got)
-	}
-	if got := servicetest.Summary(apply(t, e, "2", b)); got != "0/2" {
-		t.Errorf("outcome of the reload %s, want 0/2", got)
-	}
-	if diff := cmp.Diff([]string{"B|X", "D|Y"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
-		t.Error(diff)
-	}
-	b.Selected = []int32{}
-	if got := servicetest.Summary(apply(t, e, "3", b)); got != "0/0" {
-		t.Errorf("outcome of none %s, want 0/0", got)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		b := servicetest.Lines(t, "product", "sku|name.en|brand", "A|a|X", "B|b|X", "C|c|Y", "D|d|Y")
+		b.Selected = []int32{1, 3}
+		if got := servicetest.Summary(apply(t, e, "1", b)); got != "2/0" {
+			t.Errorf("outcome %s, want 2/0", got)
+		}
+		if got := servicetest.Summary(apply(t, e, "2", b)); got != "0/2" {
+			t.Errorf("outcome of the reload %s, want 0/2", got)
+		}
+		if diff := cmp.Diff([]string{"B|X", "D|Y"}, query(t, e, "SELECT sku, brand FROM product ORDER BY sku")); diff != "" {
+			t.Error(diff)
+		}
+		b.Selected = []int32{}
+		if got := servicetest.Summary(apply(t, e, "3", b)); got != "0/0" {
+			t.Errorf("outcome of none %s, want 0/0", got)
+		}
+	})
 }
 
 func TestEventsListTheKeysInPortions(t *testing.T) {
-	e := openEngine(t)
-	var rows [][]string
-	for i := range 1201 {
-		rows = append(rows, []string{fmt.Sprintf("K%04d", i), "x"})
-	}
-	apply(t, e, "1", servicetest.Rows(t, "product", []string{"sku", "name.en"}, rows))
-	apply(t, e, "2", servicetest.Lines(t, "product", "sku|deleted|name.en", "K0001|true|"+null, "K0000|"+null+"|y", "K0003|"+null+"|x"))
-	apply(t, e, "3", servicetest.Lines(t, "price", "sku|list|amount|currency|valid_from|min_quantity", `A"|x|1|EUR|2026-01-01T00:00:00Z|2.5`))
-	want := []string{
-		"shop.product.changed.v1|1/1|500|K0000|1795240800000000",
-		"shop.product.changed.v1|1/1|500|K0500|1795240800000000",
-		"shop.product.changed.v1|1/1|201|K1000|1795240800000000",
-		"shop.product.changed.v1|2/1|1|K0000|1795240800000000",
-		"shop.product.deleted.v1|2/1|1|K0001|1795240800000000",
-		`shop.price.changed.v1|3/1|1|["A\"","x","C62","2.5","2026-01-01T00:00:00Z"]|1795240800000000`,
-	}
-	if diff := cmp.Diff(want, query(t, e, "SELECT type, batch, json_array_length(keys), keys ->> 0, created_at FROM outbox ORDER BY id")); diff != "" {
-		t.Error(diff)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		var rows [][]string
+		for i := range 1201 {
+			rows = append(rows, []string{fmt.Sprintf("K%04d", i), "x"})
+		}
+		apply(t, e, "1", servicetest.Rows(t, "product", []string{"sku", "name.en"}, rows))
+		apply(t, e, "2", servicetest.Lines(t, "product", "sku|deleted|name.en", "K0001|true|"+null, "K0000|"+null+"|y", "K0003|"+null+"|x"))
+		apply(t, e, "3", servicetest.Lines(t, "price", "sku|list|amount|currency|valid_from|min_quantity", `A"|x|1|EUR|2026-01-01T00:00:00Z|2.5`))
+		want := []string{
+			`shop.product.changed.v1|1/1|500|"K0000"|1795240800000000`,
+			`shop.product.changed.v1|1/1|500|"K0500"|1795240800000000`,
+			`shop.product.changed.v1|1/1|201|"K1000"|1795240800000000`,
+			`shop.product.changed.v1|2/1|1|"K0000"|1795240800000000`,
+			`shop.product.deleted.v1|2/1|1|"K0001"|1795240800000000`,
+			`shop.price.changed.v1|3/1|1|["A\"","x","C62","2.5","2026-01-01T00:00:00Z"]|1795240800000000`,
+		}
+		var got []string
+		for _, line := range query(t, e, "SELECT type, batch, created_at, keys FROM outbox ORDER BY id") {
+			cells := strings.SplitN(line, "|", 4)
+			var keys []json.RawMessage
+			if err := json.Unmarshal([]byte(cells[3]), &keys); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprintf("%s|%s|%d|%s|%s", cells[0], cells[1], len(keys), keys[0], cells[2]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestTheSequenceGrowsWithEveryBatchThatChanges(t *testing.T) {
-	e := openEngine(t)
-	b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
-	for i, want := range []int64{1, 1, 1} {
-		apply(t, e, fmt.Sprint(i), b)
-		if got, err := e.Sequence(t.Context()); err != nil || got != want {
-			t.Errorf("after batch %d: sequence %d, %v; want %d", i, got, err, want)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
+		for i, want := range []int64{1, 1, 1} {
+			apply(t, e, fmt.Sprint(i), b)
+			if got, err := e.Sequence(t.Context()); err != nil || got != want {
+				t.Errorf("after batch %d: sequence %d, %v; want %d", i, got, err, want)
+			}
 		}
-	}
-	apply(t, e, "last", servicetest.Lines(t, "category", "category|name.en", "c|C"))
-	if got, err := e.Sequence(t.Context()); err != nil || got != 2 {
-		t.Errorf("sequence %d, %v; want 2", got, err)
-	}
+		apply(t, e, "last", servicetest.Lines(t, "category", "category|name.en", "c|C"))
+		if got, err := e.Sequence(t.Context()); err != nil || got != 2 {
+			t.Errorf("sequence %d, %v; want 2", got, err)
+		}
+	})
 }
 
 func TestChangedRowsAreGivenAsRunsOfIDs(t *testing.T) {
-	var got []Range
-	e := openEngineAt(t, filepath.Join(t.TempDir(), "test.db"), Table{
-		Entity: entity(t, "product"),
-		Changed: func(_ *store.Conn, ids []Range) error {
-			got = ids
-			return nil
-		},
-	})
-	for _, tt := range []struct {
-		batch []string
-		want  []Range
-	}{
-		{[]string{"sku|name.en|deleted", "A|a|false", "B|b|false", "C|c|false", "D|d|false"}, []Range{{1, 4}}},
-		{[]string{"sku|name.en|deleted", "A|a|false", "B|x|false", "C|x|false", "E|e|false", "A|" + null + "|true"}, []Range{{2, 3}, {5, 5}, {1, 1}}},
-		{[]string{"sku|name.en|deleted", "B|x|false"}, nil},
-	} {
-		got = nil
-		apply(t, e, tt.batch[len(tt.batch)-1], servicetest.Lines(t, "product", tt.batch...))
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Error(diff)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		var got []Range
+		e := openEngineAt(t, place, Table{
+			Entity: entity(t, "product"),
+			Changed: func(_ *store.Conn, ids []Range) error {
+				got = ids
+				return nil
+			},
+		})
+		for _, tt := range []struct {
+			batch []string
+			want  []Range
+		}{
+			{[]string{"sku|name.en|deleted", "A|a|false", "B|b|false", "C|c|false", "D|d|false"}, []Range{{1, 4}}},
+			{[]string{"sku|name.en|deleted", "A|a|false", "B|x|false", "C|x|false", "E|e|false", "A|" + null + "|true"}, []Range{{2, 3}, {5, 5}, {1, 1}}},
+			{[]string{"sku|name.en|deleted", "B|x|false"}, nil},
+		} {
+			got = nil
+			apply(t, e, tt.batch[len(tt.batch)-1], servicetest.Lines(t, "product", tt.batch...))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
 		}
-	}
+	})
 }
 
 // tree is a judge as a service has it: a category needs its parent.
@@ -444,8 +495,8 @@ func TestRowsWaitForOthersOfTheirBatch(t *testing.T) {
 			[]string{"a|<null>", "b|a"},
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			e := openEngineAt(t, filepath.Join(t.TempDir(), "test.db"), Table{Entity: entity(t, "category"), Judge: tree})
+		test := func(t *testing.T, place store.Place) {
+			e := openEngineAt(t, place, Table{Entity: entity(t, "category"), Judge: tree, Ordered: true})
 			if tt.first != nil {
 				apply(t, e, "0", servicetest.Lines(t, "category", tt.first...))
 			}
@@ -455,34 +506,41 @@ func TestRowsWaitForOthersOfTheirBatch(t *testing.T) {
 			if diff := cmp.Diff(tt.left, query(t, e, "SELECT category, parent FROM category ORDER BY category")); diff != "" {
 				t.Error(diff)
 			}
-		})
+		}
+		t.Run(tt.name, func(t *testing.T) { storetest.Each(t, test) })
 	}
 }
 
 func TestAFailureWritesNothing(t *testing.T) {
-	broken := errors.New("broken")
-	e := openEngineAt(t, filepath.Join(t.TempDir(), "test.db"), Table{
-		Entity:  entity(t, "product"),
-		Changed: func(*store.Conn, []Range) error { return broken },
-	})
-	b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
-	if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, broken) {
-		t.Errorf("error %v, want broken", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := e.Apply(ctx, schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want cancelled", err)
-	}
-	for _, q := range []string{"SELECT sku FROM product", "SELECT run FROM applied_batch", "SELECT id FROM outbox", "SELECT value FROM change_sequence WHERE value > 0"} {
-		if left := query(t, e, q); left != nil {
-			t.Errorf("%s: %v", q, left)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		broken := errors.New("broken")
+		e := openEngineAt(t, place, Table{
+			Entity:  entity(t, "product"),
+			Changed: func(*store.Conn, []Range) error { return broken },
+		})
+		b := servicetest.Lines(t, "product", "sku|name.en", "A|a")
+		if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, broken) {
+			t.Errorf("error %v, want broken", err)
 		}
-	}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := e.Apply(ctx, schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want cancelled", err)
+		}
+		for _, q := range []string{"SELECT sku FROM product", "SELECT run FROM applied_batch", "SELECT id FROM outbox", "SELECT value FROM change_sequence WHERE value > 0"} {
+			if left := query(t, e, q); left != nil {
+				t.Errorf("%s: %v", q, left)
+			}
+		}
+	})
 }
 
 func TestATableMustFitItsEntity(t *testing.T) {
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), os.DirFS("testdata"))
+	storetest.Each(t, testATableMustFitItsEntity)
+}
+
+func testATableMustFitItsEntity(t *testing.T, place store.Place) {
+	db, err := place.Open(t.Context(), "test", os.DirFS("testdata"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -491,43 +549,45 @@ func TestATableMustFitItsEntity(t *testing.T) {
 	if want := "table warehouse: has no column for the field warehouse"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	e := openEngine(t)
+	e := openEngineAt(t, place)
 	if _, err := e.Apply(t.Context(), schemas.BatchID{Run: "1", Seq: 1}, servicetest.Lines(t, "warehouse", "warehouse|name", "a|b")); err == nil {
 		t.Error("a batch of an entity without a table was applied")
 	}
 }
 
 func TestKnownAndHolders(t *testing.T) {
-	e := openEngine(t)
-	apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en|gtin|pack_size", "A|a|4006381333931|2.5", `B"|b|4006381333948|3`, "C|c|"+null+"|2.5"))
-	known, err := e.Known(t.Context(), "product", []string{"A", "x", `B"`, "", "A", "a"})
-	if diff := cmp.Diff([]bool{true, false, true, false, true, false}, known); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	for _, tt := range []struct {
-		field        string
-		values, want []string
-	}{
-		{"gtin", []string{"4006381333948", "1", "4006381333931", ""}, []string{`B"`, "", "A", ""}},
-		{"pack_size", []string{"3.0", "2.50", "1"}, []string{`B"`, "A", ""}},
-		{"sku", []string{"A", "Z"}, []string{"A", ""}},
-	} {
-		got, err := e.Holders(t.Context(), "product", tt.field, tt.values)
-		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
-			t.Errorf("%s: %s %v", tt.field, diff, err)
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		apply(t, e, "1", servicetest.Lines(t, "product", "sku|name.en|gtin|pack_size", "A|a|4006381333931|2.5", `B"|b|4006381333948|3`, "C|c|"+null+"|2.5"))
+		known, err := e.Known(t.Context(), "product", []string{"A", "x", `B"`, "", "A", "a"})
+		if diff := cmp.Diff([]bool{true, false, true, false, true, false}, known); diff != "" || err != nil {
+			t.Error(diff, err)
 		}
-	}
-	for _, tt := range []struct{ entity, field, want string }{
-		{"product", "name", "product has no field name of one value"},
-		{"product", "nil", "product has no field nil of one value"},
-		{"price", "amount", "price has a key of 5 parts, and no one can name it"},
-		{"order", "x", "shop has no entity order"},
-	} {
-		if _, err := e.Holders(t.Context(), tt.entity, tt.field, nil); err == nil || err.Error() != tt.want {
-			t.Errorf("Holders(%s, %s) = %v, want %s", tt.entity, tt.field, err, tt.want)
+		for _, tt := range []struct {
+			field        string
+			values, want []string
+		}{
+			{"gtin", []string{"4006381333948", "1", "4006381333931", ""}, []string{`B"`, "", "A", ""}},
+			{"pack_size", []string{"3.0", "2.50", "1"}, []string{`B"`, "A", ""}},
+			{"sku", []string{"A", "Z"}, []string{"A", ""}},
+		} {
+			got, err := e.Holders(t.Context(), "product", tt.field, tt.values)
+			if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+				t.Errorf("%s: %s %v", tt.field, diff, err)
+			}
 		}
-	}
-	if _, err := e.Known(t.Context(), "price", []string{"A"}); err == nil {
-		t.Error("Known answered for a key of several parts")
-	}
+		for _, tt := range []struct{ entity, field, want string }{
+			{"product", "name", "product has no field name of one value"},
+			{"product", "nil", "product has no field nil of one value"},
+			{"price", "amount", "price has a key of 5 parts, and no one can name it"},
+			{"order", "x", "shop has no entity order"},
+		} {
+			if _, err := e.Holders(t.Context(), tt.entity, tt.field, nil); err == nil || err.Error() != tt.want {
+				t.Errorf("Holders(%s, %s) = %v, want %s", tt.entity, tt.field, err, tt.want)
+			}
+		}
+		if _, err := e.Known(t.Context(), "price", []string{"A"}); err == nil {
+			t.Error("Known answered for a key of several parts")
+		}
+	})
 }

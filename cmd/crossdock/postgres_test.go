@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crossdock/internal/store/storetest"
+)
+
+// command runs one command line and returns its exit code and what it printed,
+// without what differs from run to run.
+func command(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, &stdout, &stderr)
+	text := regexp.MustCompile(`\([0-9.]+m?s, [0-9,]+ rows/s\)|run [a-z0-9-]+|--run \S+`).ReplaceAllString(stdout.String()+stderr.String(), "...")
+	return code, text
+}
+
+// The supplier's files become the same in PostgreSQL as in SQLite, to the
+// letter of what is printed; what they are served as, the services' tests compare.
+func TestPostgresTakesWhatSQLiteTakes(t *testing.T) {
+	address := storetest.Database(t)
+	folder := t.TempDir()
+	for _, args := range [][]string{
+		{"run", "../../examples/first-light"},
+		{"run", "../../examples/first-light"}, // nothing has changed
+		{"run", "../../examples/first-light/catalog.yaml", "--dry-run"},
+		{"errors", "replay", "--pipeline", "first-light-catalog"},
+	} {
+		t.Setenv("CROSSDOCK_DATABASE_URL", "")
+		wantCode, want := command(t, append([]string{"--data", filepath.Join(folder, "sqlite")}, args...)...)
+		t.Setenv("CROSSDOCK_DATABASE_URL", address)
+		code, got := command(t, append([]string{"--data", filepath.Join(folder, "postgres")}, args...)...)
+		if diff := cmp.Diff(want, got); diff != "" || code != wantCode {
+			t.Errorf("%v: exit code %d, want %d: %s", args, code, wantCode, diff)
+		}
+	}
+}
+
+func TestADatabaseThatCannotBeReached(t *testing.T) {
+	for address, want := range map[string]string{
+		"postgres://me:s3cret@127.0.0.1:1/shop?sslmode=disable": "database postgres://me@127.0.0.1:1/shop, schema catalog: ",
+		"mysql://me:s3cret@127.0.0.1/shop":                      "the database URL is none of the form postgres://",
+	} {
+		t.Setenv("CROSSDOCK_DATABASE_URL", address)
+		code, got := command(t, "--data", t.TempDir(), "run", "../../examples/first-light")
+		if code != exitFailed || !strings.Contains(got, want) || strings.Contains(got, "s3cret") {
+			t.Errorf("%s: exit code %d, printed %s", address, code, got)
+		}
+	}
+}

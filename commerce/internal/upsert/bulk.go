@@ -1,0 +1,555 @@
+package upsert
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"crossdock/internal/store"
+	"crossdock/schemas"
+)
+
+// bulkSQL is what a table needs so that PostgreSQL takes a batch at once.
+type bulkSQL struct {
+	numbers []bool // by column: it is a BIGINT, else a TEXT
+
+	// probe finds the rows of keys: place, ctid, row_hash, id.
+	// read reads the rows at their ctids: place, id, row_hash, columns, changed_seq.
+	probe, read, remove, reserve string
+
+	stage     string // the table that takes the changed rows in
+	makeStage string
+}
+
+func newBulkSQL(t *table) *bulkSQL {
+	b := &bulkSQL{stage: "stage_" + t.Entity.Name}
+	var names, staged, arrays, parts, match []string
+	for i := range t.columns {
+		c := &t.columns[i]
+		kind := "text"
+		number := isNumber(c.field)
+		if number {
+			kind = "bigint"
+		}
+		b.numbers = append(b.numbers, number)
+		names = append(names, "t."+c.name)
+		staged = append(staged, c.name+" "+kind)
+		if c.field.Key {
+			n := len(parts) + 1
+			arrays = append(arrays, fmt.Sprintf("$%d::%s[]", n, kind))
+			parts = append(parts, fmt.Sprintf("k%d", n))
+			match = append(match, fmt.Sprintf("t.%s = k.k%d", c.name, n))
+		}
+	}
+	id := "0::bigint"
+	if t.hasID {
+		id = "t.id"
+		b.reserve = fmt.Sprintf("SELECT setval(s, nextval(s) + ?1 - 1) FROM (SELECT CAST(pg_get_serial_sequence(%s, 'id') AS regclass) AS s) q",
+			store.Quote(t.name))
+	}
+	b.probe = "SELECT k.place, t.ctid, t.row_hash, " + id + " FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k (" +
+		strings.Join(parts, ", ") + ", place) JOIN " + t.name + " t ON " + strings.Join(match, " AND ")
+	b.read = "SELECT k.place, " + id + ", t.row_hash, " + strings.Join(names, ", ") +
+		", t.changed_seq FROM unnest($1::tid[]) WITH ORDINALITY AS k (at, place) JOIN " + t.name + " t ON t.ctid = k.at"
+	b.remove = "DELETE FROM " + t.name + " t USING unnest($1::tid[]) AS k (at) WHERE t.ctid = k.at RETURNING 1"
+	b.makeStage = "CREATE TEMPORARY TABLE IF NOT EXISTS " + b.stage + " (at tid, row_hash bigint, " + strings.Join(staged, ", ") + ") ON COMMIT DELETE ROWS"
+	return b
+}
+
+// isNumber reports whether a field is stored as a number.
+func isNumber(f *schemas.Field) bool {
+	switch f.Type {
+	case schemas.Integer, schemas.DecimalType, schemas.Money, schemas.Quantity, schemas.Boolean, schemas.Timestamp:
+		return true
+	default:
+		return false
+	}
+}
+
+// A placed is a row of the batch that the table has, and where it has it.
+type placed struct {
+	row   int
+	there bool
+	at    [6]byte // ctid: it holds until the row is written, since only this connection writes
+	hash  int64
+	id    int64
+
+	from, to       int // what the stage takes, in tuples, where it is to be updated
+	oldFrom, oldTo int // what is kept of it as it was, in old rows
+}
+
+// tidText returns a ctid as PostgreSQL reads it in an array.
+func tidText(b []byte, at [6]byte) []byte {
+	b = append(b, `"(`...)
+	b = strconv.AppendUint(b, uint64(binary.BigEndian.Uint32(at[:4])), 10)
+	b = append(b, ',')
+	b = strconv.AppendUint(b, uint64(binary.BigEndian.Uint16(at[4:])), 10)
+	return append(b, `)"`...)
+}
+
+func tidArray(rows []placed) string {
+	b := []byte{'{'}
+	for i := range rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = tidText(b, rows[i].at)
+	}
+	return string(append(b, '}'))
+}
+
+// A creation is a row of the batch with a new key, and the id that it gets.
+type creation struct {
+	row int
+	id  int64
+}
+
+// A bulk is a batch on its way into PostgreSQL.
+type bulk struct {
+	*pass
+	sql *bulkSQL
+
+	first []int // the rows of each key that come first
+	rest  []int // those to be taken one by one, after the others
+
+	creates []creation
+	stale   []placed // to be read: their contents may differ, or they are to be deleted
+	updates []placed
+	deletes []placed
+
+	tuples  store.Tuples // the rows of updates
+	oldRows []byte       // lines of pre_image, of updates and deletes
+	filled  []int        // the columns that a new row fills, by position
+}
+
+// rowsInBulk takes every selected row into PostgreSQL, where a statement a row
+// would cost a round trip each. One statement finds which keys the table holds
+// and the hashes of their rows; new rows go in by COPY; those with another hash
+// are read, merged here, and go by COPY into a temporary table and by one UPDATE
+// into theirs. What that cannot do is done row by row afterwards: a key that
+// comes a second time, and a row that breaks a constraint, which is found by
+// halving. So the one way has to be fast, and the other right.
+func (p *pass) rowsInBulk(ctx context.Context) error {
+	p.asked = true
+	b := &bulk{pass: p, sql: p.t.inBulk}
+	if p.t.Ordered {
+		p.batch.Each(func(row int) bool { b.rest = append(b.rest, row); return true })
+	} else if err := b.atOnce(ctx); err != nil {
+		return err
+	}
+	slices.Sort(b.rest)
+	for i, row := range b.rest {
+		if i%rowsPerLook == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if err := p.row(row); err != nil {
+			return err
+		}
+	}
+	return p.retry(ctx)
+}
+
+// atOnce takes all rows that can be taken together.
+func (b *bulk) atOnce(ctx context.Context) error {
+	keys := b.sort()
+	if len(b.first) == 0 {
+		return nil
+	}
+	if err := b.probe(keys); err != nil {
+		return err
+	}
+	for _, step := range []func() error{b.mergeStale, b.judgeCreates, b.writeUpdates, b.writeDeletes, b.writeCreates} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sort parts the rows, and returns the keys of those that come first as one
+// slice for each part of the key.
+func (b *bulk) sort() []any {
+	texts, numbers := make([][]string, len(b.t.key)), make([][]int64, len(b.t.key))
+	seen := make(map[string]bool, b.batch.Count())
+	b.batch.Each(func(row int) bool {
+		if !b.fillKey(row) {
+			return true // rejected
+		}
+		key := b.keyOf(row)
+		if seen[key] || !b.canStore() {
+			b.rest = append(b.rest, row)
+			return true
+		}
+		seen[key] = true
+		b.first = append(b.first, row)
+		for j := range b.keyArgs {
+			switch v := b.keyArgs[j].Value.(type) {
+			case int64:
+				numbers[j] = append(numbers[j], v)
+			case string:
+				texts[j] = append(texts[j], v)
+			}
+		}
+		return true
+	})
+	keys := make([]any, len(b.t.key))
+	for j, k := range b.t.key {
+		keys[j] = texts[j]
+		if b.sql.numbers[k] {
+			keys[j] = numbers[j]
+		}
+	}
+	return keys
+}
+
+// canStore reports whether PostgreSQL can hold the key filled in last. It
+// cannot be asked for one that it cannot hold.
+func (b *bulk) canStore() bool {
+	for j := range b.keyArgs {
+		if s, ok := b.keyArgs[j].Value.(string); ok && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+			return false
+		}
+	}
+	return true
+}
+
+// probe parts the rows by what the table has of their keys.
+func (b *bulk) probe(keys []any) error {
+	there := make([]placed, len(b.first))
+	err := b.conn.Ask(b.sql.probe, func(row [][]byte) error {
+		place := int(binary.BigEndian.Uint64(row[0])) - 1
+		there[place] = placed{
+			row: b.first[place], there: true, at: [6]byte(row[1]),
+			hash: int64(binary.BigEndian.Uint64(row[2])), id: int64(binary.BigEndian.Uint64(row[3])),
+		}
+		return nil
+	}, keys...)
+	if err != nil {
+		return fmt.Errorf("look up %d keys: %w", len(b.first), err)
+	}
+	for place, row := range b.first {
+		switch known := there[place]; {
+		case !known.there && b.isDelete(row):
+			b.outcome.Unchanged++
+		case !known.there:
+			b.creates = append(b.creates, creation{row: row})
+		case b.isDelete(row) || b.reverts != "" || known.hash != int64(b.hashes[row]):
+			b.stale = append(b.stale, known)
+		default:
+			b.outcome.Unchanged++
+		}
+	}
+	return nil
+}
+
+// mergeStale reads the rows that may change, and decides what becomes of them.
+// A judge may ask the database, which answers one question at a time: then they
+// are all read first.
+func (b *bulk) mergeStale() error {
+	if len(b.stale) == 0 {
+		return nil
+	}
+	var read [][]driver.Value
+	err := b.conn.Ask(b.sql.read, func(row [][]byte) error {
+		place := int(binary.BigEndian.Uint64(row[0])) - 1
+		b.decode(row[1:])
+		if b.judge == nil {
+			return b.decide(&b.stale[place])
+		}
+		if read == nil {
+			read = make([][]driver.Value, len(b.stale))
+		}
+		read[place] = slices.Clone(b.old)
+		return nil
+	}, tidArray(b.stale))
+	for place, old := range read {
+		if err == nil && old != nil {
+			copy(b.old, old)
+			err = b.decide(&b.stale[place])
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("merge %d rows: %w", len(b.stale), err)
+	}
+	return nil
+}
+
+// decode sets old to a row as the database sends it.
+func (b *bulk) decode(row [][]byte) {
+	for i, raw := range row {
+		switch {
+		case raw == nil:
+			b.old[i] = nil
+		case i < 2 || i-2 == len(b.sql.numbers) || b.sql.numbers[i-2]:
+			b.old[i] = int64(binary.BigEndian.Uint64(raw))
+		default:
+			b.old[i] = string(raw)
+		}
+	}
+}
+
+// decide says what becomes of the row that was read last, as changeThere and deleteRow do.
+func (b *bulk) decide(known *placed) error {
+	row, old := known.row, b.stored()
+	if b.isDelete(row) {
+		if refused, err := b.judged(row, Delete, old, nil); err != nil || refused {
+			return err
+		}
+		b.keep(known)
+		b.deletes = append(b.deletes, *known)
+		return nil
+	}
+	changed, rejected, err := b.mergeRow(row, old)
+	if err != nil || rejected {
+		return err
+	}
+	if !changed {
+		b.outcome.Unchanged++
+		return nil
+	}
+	if refused, err := b.judged(row, Update, old, b.merged); err != nil || refused {
+		return err
+	}
+	known.from = b.tuples.Len()
+	b.tuples.Begin(2 + len(b.sent))
+	b.tuples.AddRaw(known.at[:])
+	b.tuples.Add(int64(b.hashes[row]))
+	for _, i := range b.sent {
+		b.tuples.Add(b.merged[i])
+	}
+	known.to = b.tuples.Len()
+	b.keep(known)
+	b.updates = append(b.updates, *known)
+	return nil
+}
+
+// keep writes down the row that was read last, for when it is changed.
+func (b *bulk) keep(known *placed) {
+	known.oldFrom = len(b.oldRows)
+	b.oldRows = b.appendOld(b.oldRows, known.row)
+	known.oldTo = len(b.oldRows)
+}
+
+// changedAll counts rows that were updated or deleted.
+func (b *bulk) changedAll(rows []placed, kind Kind) error {
+	for i := range rows {
+		b.block = append(b.block, b.oldRows[rows[i].oldFrom:rows[i].oldTo]...)
+		if err := b.kept(); err != nil {
+			return err
+		}
+		if err := b.applied(rows[i].row, rows[i].id, kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeCreates leaves the new rows that may be inserted.
+func (b *bulk) judgeCreates() error {
+	may := b.creates[:0]
+	for _, c := range b.creates {
+		if i := b.lacks(c.row); i >= 0 {
+			field := b.t.columns[i].field
+			b.reject(c.row, b.fieldOf(i), "required_at_creation", requiredMessage(field.Key))
+			continue
+		}
+		if b.judge != nil || b.changes != nil {
+			b.fill(b.values, &b.objects, c.row)
+			if refused, err := b.judged(c.row, Create, nil, b.values); err != nil {
+				return err
+			} else if refused {
+				continue
+			}
+		}
+		may = append(may, c)
+	}
+	b.creates = may
+	if len(may) == 0 || b.sql.reserve == "" {
+		return nil
+	}
+	last, err := b.conn.Value(b.sql.reserve, int64(len(may)))
+	if err != nil {
+		return err
+	}
+	highest, _ := last.(int64)
+	for i := range may {
+		may[i].id = highest - int64(len(may)-1-i)
+	}
+	return nil
+}
+
+// lacks returns the first column that a new row needs and this one has not, or -1.
+func (b *bulk) lacks(row int) int {
+	for i := range b.t.columns {
+		c := &b.t.columns[i]
+		if !c.field.Required || c.fallback != nil {
+			continue
+		}
+		if !slices.ContainsFunc(b.inputs[i], func(in input) bool { return !in.rows.IsNull(row) }) {
+			return i
+		}
+	}
+	return -1
+}
+
+// try runs fn so that a constraint that it breaks undoes it alone.
+func (b *bulk) try(fn func() error) (broken bool, err error) {
+	if err := b.conn.Script("SAVEPOINT portion"); err != nil {
+		return false, err
+	}
+	err = fn()
+	if err == nil {
+		return false, b.conn.Script("RELEASE SAVEPOINT portion")
+	}
+	if _, broken = store.BrokenConstraint(err); !broken {
+		return false, err
+	}
+	return true, b.conn.Script("ROLLBACK TO SAVEPOINT portion; RELEASE SAVEPOINT portion")
+}
+
+// fewRows is how many rows are taken one by one where one of them is known to
+// break a constraint.
+const fewRows = 8
+
+// halve takes rows, and where they break a constraint each half of them.
+func halve[T any](b *bulk, rows []T, take func([]T) error, rowOf func(T) int) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	broken, err := b.try(func() error { return take(rows) })
+	if err != nil || !broken {
+		return err
+	}
+	if len(rows) <= fewRows {
+		for _, r := range rows {
+			b.rest = append(b.rest, rowOf(r))
+		}
+		return nil
+	}
+	half := len(rows) / 2
+	if err := halve(b, rows[:half], take, rowOf); err != nil {
+		return err
+	}
+	return halve(b, rows[half:], take, rowOf)
+}
+
+// writeCreates brings the new rows into the table.
+func (b *bulk) writeCreates() error {
+	for i, c := range b.t.columns {
+		if len(b.inputs[i]) > 0 || c.fallback != nil {
+			b.filled = append(b.filled, i)
+		}
+	}
+	return halve(b, b.creates, b.copyNew, func(c creation) int { return c.row })
+}
+
+// copyNew inserts rows by COPY.
+func (b *bulk) copyNew(rows []creation) error {
+	names := []string{"row_hash", "changed_seq"}
+	if b.t.hasID {
+		names = append(names, "id")
+	}
+	n := len(names) + len(b.filled)
+	for _, i := range b.filled {
+		names = append(names, b.t.columns[i].field.Name)
+	}
+	at := 0
+	err := b.conn.Copy(b.t.Entity.Name, names, func(tuples *store.Tuples) bool {
+		if at == len(rows) {
+			return false
+		}
+		c := rows[at]
+		at++
+		b.fill(b.values, &b.objects, c.row)
+		tuples.Begin(n)
+		tuples.Add(int64(b.hashes[c.row]))
+		tuples.Add(b.seq)
+		if b.t.hasID {
+			tuples.Add(c.id)
+		}
+		for _, i := range b.filled {
+			tuples.Add(b.values[i])
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range rows {
+		if err := b.applied(c.row, c.id, Create); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeUpdates brings the changed rows into the table.
+func (b *bulk) writeUpdates() error {
+	if len(b.updates) == 0 {
+		return nil
+	}
+	if err := b.conn.Script(b.sql.makeStage); err != nil {
+		return err
+	}
+	return halve(b, b.updates, b.mergeStage, func(p placed) int { return p.row })
+}
+
+// mergeStage updates rows by way of the stage.
+func (b *bulk) mergeStage(rows []placed) error {
+	names, sets := []string{"at", "row_hash"}, []string{"row_hash = s.row_hash", "changed_seq = " + strconv.FormatInt(b.seq, 10)}
+	for _, i := range b.sent {
+		names = append(names, b.t.columns[i].field.Name)
+		sets = append(sets, b.t.columns[i].name+" = s."+b.t.columns[i].name)
+	}
+	if err := b.conn.Script("DELETE FROM " + b.sql.stage); err != nil { // of the half before
+		return err
+	}
+	at := 0
+	err := b.conn.Copy(b.sql.stage, names, func(tuples *store.Tuples) bool {
+		if at == len(rows) {
+			return false
+		}
+		tuples.Append(&b.tuples, rows[at].from, rows[at].to)
+		at++
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.conn.Script("UPDATE " + b.t.name + " t SET " + strings.Join(sets, ", ") + " FROM " + b.sql.stage + " s WHERE t.ctid = s.at"); err != nil {
+		return err
+	}
+	return b.changedAll(rows, Update)
+}
+
+// buryAll notes for many keys what bury notes for one.
+const buryAll = `INSERT INTO tombstone (entity, key, seq) SELECT $1, key, $3 FROM unnest($2::text[]) AS k (key)
+	ON CONFLICT (entity, key) DO UPDATE SET seq = excluded.seq`
+
+// writeDeletes takes the deleted rows out of the table.
+func (b *bulk) writeDeletes() error {
+	return halve(b, b.deletes, func(rows []placed) error {
+		nothing := func([][]byte) error { return nil }
+		if err := b.conn.Ask(b.sql.remove, nothing, tidArray(rows)); err != nil {
+			return err
+		}
+		keys := make([]string, len(rows))
+		for i := range rows {
+			keys[i] = string(b.appendKey(nil, rows[i].row))
+		}
+		if err := b.conn.Ask(buryAll, nothing, b.t.Entity.Name, keys, b.seq); err != nil {
+			return err
+		}
+		return b.changedAll(rows, Delete)
+	}, func(p placed) int { return p.row })
+}

@@ -1,0 +1,184 @@
+// Package pgserver starts a private PostgreSQL from what is installed on the
+// machine, for tests and measurements. It listens on a socket in a folder of
+// its own, and nothing of it is left when it is stopped.
+package pgserver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrNone says that the machine has no PostgreSQL to start.
+var ErrNone = errors.New("no PostgreSQL is installed: neither initdb nor postgres is on the PATH or in /usr/lib/postgresql")
+
+// A Server is a running PostgreSQL with the superuser postgres, who needs no
+// password, and the database postgres.
+type Server struct {
+	URL string
+
+	dir  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// Start makes a new cluster and starts a server over it, with the settings
+// given beside, such as fsync=off. It returns when the server takes
+// connections. The server ends with [Server.Stop], or with the process that
+// started it.
+func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
+	initdb, postgres, err := find()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "crossdock-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	owner, err := ownerOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	create := exec.CommandContext(ctx, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	create.Dir = dir
+	runAs(create, owner)
+	if out, err := create.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
+	for _, one := range settings {
+		args = append(args, "-c", one)
+	}
+	s.cmd = exec.Command(postgres, args...) //nolint:noctx // it ends by Stop, in its own way
+	s.cmd.Dir = dir
+	runAs(s.cmd, owner)
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	s.URL = (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}).String()
+	return s, nil
+}
+
+// find returns the programs: those on the PATH, else Debian's newest.
+func find() (initdb, postgres string, err error) {
+	folders := filepath.SplitList(os.Getenv("PATH"))
+	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well formed
+	slices.SortFunc(installed, func(a, b string) int { return major(b) - major(a) })
+	for _, folder := range append(folders, installed...) {
+		initdb, postgres = filepath.Join(folder, "initdb"), filepath.Join(folder, "postgres")
+		if executable(initdb) && executable(postgres) {
+			return initdb, postgres, nil
+		}
+	}
+	return "", "", ErrNone
+}
+
+func major(folder string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder))) // a name that is no number comes last
+	return n
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// An account is whom PostgreSQL runs as: it refuses to run as root.
+type account struct{ uid, gid uint32 }
+
+// ownerOf gives the folder to the account to run as, and returns that; nil
+// means the one of this process.
+func ownerOf(dir string) (*account, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &account{uint32(uid), uint32(gid)}, os.Chown(dir, int(uid), int(gid))
+}
+
+// start starts the server and waits until it says that it is ready.
+func (s *Server) start(ctx context.Context) error {
+	messages, err := s.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	ready, ended := make(chan struct{}), make(chan string, 1)
+	go func() { // ends with the server
+		defer close(s.done)
+		ended <- s.follow(messages, ready)
+		_ = s.cmd.Wait() // what it said is the reason
+	}()
+	select {
+	case <-ready:
+		return nil
+	case said := <-ended:
+		<-s.done
+		return fmt.Errorf("PostgreSQL ended before it was ready: %s", said)
+	case <-ctx.Done():
+		_ = s.cmd.Process.Kill()
+		<-s.done
+		return ctx.Err()
+	}
+}
+
+// follow reads what the server says to its end, and returns the beginning.
+func (s *Server) follow(messages io.Reader, ready chan<- struct{}) string {
+	const kept = 4000
+	var said strings.Builder
+	lines := bufio.NewScanner(messages)
+	isReady := false
+	for lines.Scan() {
+		if !isReady && strings.Contains(lines.Text(), "ready to accept connections") {
+			isReady = true
+			close(ready)
+		}
+		if said.Len() < kept {
+			said.WriteString(lines.Text() + "\n")
+		}
+	}
+	return said.String()
+}
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() error {
+	// Asked to stop fast, it ends its connections and writes nothing more than it must.
+	err := s.cmd.Process.Signal(os.Interrupt)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	<-s.done
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
