@@ -19,9 +19,9 @@ import (
 	"crossdock/connectors"
 )
 
-// adventureWorks is where the data of that example lies, which is not part of
-// the project.
-const adventureWorks = "../../shared/data/adventureworks"
+// realData is where the data of some examples lies, which is no part of the
+// project.
+const realData = "../../shared/data"
 
 var command string // built once for all tests
 
@@ -128,6 +128,15 @@ func TestValues(t *testing.T) {
 		{"adventureworks/20-products.yaml", "HL-U509", "description.fr", "Légère, aérée, taille unique, avec une visière amovible."},
 		{"adventureworks/20-products.yaml", "HL-U509", "description.zh-Hant", "通用型透气良好且轻便，带有自合型帽沿。"},
 		{"adventureworks/40-price-history.yaml", "HL-U509-R", "valid_to", "2023-05-30T00:00:00Z"},
+		{"bmecat/10-categories.yaml", "4", "parent", "2"},
+		{"bmecat/20-articles.yaml", "1000", "category", "5"},
+		{"bmecat/20-articles.yaml", "1000", "base_unit", "C62"},
+		{"bmecat/20-articles.yaml", "1000", "attributes.voltages", `["110","220"]`},
+		{"bmecat/30-products.yaml", "1303890000", "name.en", "Safety relay"},
+		{"bmecat/30-products.yaml", "1303890000", "weight", "0.177"},
+		{"bmecat/30-products.yaml", "1303890000", "attributes.width", "22.5"},
+		{"bmecat/40-price-lists.yaml", "23-97", "name.en", "Agreement 23/97, BuyCo Inc."},
+		{"bmecat/50-prices.yaml", "1000", "valid_to", "2001-08-01T00:00:00Z"},
 	} {
 		t.Run(tt.file+" "+tt.row+" "+tt.column, func(t *testing.T) {
 			skipWithoutData(t, filepath.Dir(tt.file))
@@ -204,8 +213,11 @@ func folders(t *testing.T) []string {
 
 func skipWithoutData(t *testing.T, folder string) {
 	t.Helper()
-	if _, err := os.Stat(adventureWorks); folder == "adventureworks" && err != nil {
-		t.Skip("the data of AdventureWorks is not beside the project:", err)
+	if folder != "adventureworks" && folder != "bmecat" {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(realData, folder)); err != nil {
+		t.Skip("the data of the example is not beside the project:", err)
 	}
 }
 

@@ -273,7 +273,7 @@ func FuzzXML(f *testing.F) {
 	}
 	f.Add([]byte("<?xml version='1.0' encoding='utf-16'?><a><b c='d'/></a>"), "/a/*", "../@x", "")
 	f.Fuzz(func(t *testing.T, content []byte, record, path, explode string) {
-		if len(content) > 100_000 {
+		if len(content) > 10_000 { // executions that take long are taken for hanging
 			return
 		}
 		dir := t.TempDir()
@@ -293,7 +293,7 @@ func FuzzXML(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			for range 1000 {
+			for range 100 {
 				if _, err := reader.Next(t.Context()); err != nil {
 					break
 				}
