@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"crossdock/hub/journal"
 	"crossdock/pipelines"
 )
 
@@ -26,9 +27,9 @@ func (x *execution) judge(ctx context.Context) error {
 			return err
 		}
 	}
-	x.failures = x.pipeline.Judge(x.profile, earlier, x.hub.Clock())
 	var stops []string
-	for _, f := range x.failures {
+	for _, f := range x.pipeline.Judge(x.profile, earlier, x.hub.Clock()) {
+		x.told = append(x.told, journal.Drift{Column: f.Check.Field(), Kind: "check", Message: f.Message})
 		if f.Check.Stop {
 			stops = append(stops, f.Message)
 		} else {

@@ -83,9 +83,7 @@ func (x *execution) assess(ctx context.Context, s *Summary) (journal.Assessment,
 		s.Quality = &score
 		a.Quality = append(a.Quality, qualityOf("", whole, score))
 	}
-	for _, f := range x.failures {
-		a.Drift = append(a.Drift, journal.Drift{Column: f.Check.Field(), Kind: "check", Message: f.Message})
-	}
+	a.Drift = append(a.Drift, x.told...)
 	drift, err := x.drift(ctx)
 	if err != nil {
 		return a, err

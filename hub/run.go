@@ -101,7 +101,7 @@ type execution struct {
 	surveyed   int64 // rows of the source, where all were checked before the first was written
 	profile    *pipelines.Profile
 	tallies    []sourceTally
-	failures   []pipelines.Failure // of checks over all rows
+	told       []journal.Drift // checks that failed
 	judged     bool
 	byRule     map[string]int64 // rejected rows by rule, for the message of stop_above
 	superseded int64
@@ -175,6 +175,9 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	}
 	if err == nil {
 		err = x.deliver(ctx)
+	}
+	if err == nil {
+		x.lookBack(ctx)
 	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that

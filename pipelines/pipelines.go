@@ -47,6 +47,8 @@ type Pipeline struct {
 
 	// Checks must be true of the rows of a run as a whole.
 	Checks []*Check
+	// Referenced are checks of what the target holds behind a run.
+	Referenced []ReferencedBy
 
 	doc *document
 }
@@ -151,7 +153,7 @@ func (p *Pipeline) parseEntity(registry *schemas.Registry) {
 	if p.Rules, errs = quality.Compile(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
 		d.settingFaults("", errs)
 	}
-	p.parseChecks()
+	p.parseChecks(registry)
 }
 
 // Fault places an error of a setting in the file, so that what only the source

@@ -75,7 +75,7 @@ func (p *Pipeline) StopsByCheck() bool {
 	return slices.ContainsFunc(p.Checks, func(c *Check) bool { return c.Stop })
 }
 
-func (p *Pipeline) parseChecks() {
+func (p *Pipeline) parseChecks(registry *schemas.Registry) {
 	d := p.doc
 	value, there := d.root["checks"]
 	specs, ok := value.([]any)
@@ -83,6 +83,7 @@ func (p *Pipeline) parseChecks() {
 		d.fault("checks", "must be a list, each item a check such as `- { null_rate: gtin, max: 10%% }`")
 		return
 	}
+	p.parseReferenced(specs, registry)
 	var errs connectors.SettingErrors
 	if p.Checks, errs = profile.CompileChecks(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
 		d.settingFaults("", errs)

@@ -61,13 +61,16 @@ func Watched(checks []*Check) []string {
 	return fields
 }
 
-// CompileChecks reads the checks of a pipeline.
+// CompileChecks reads the checks of a pipeline, but for those of the target.
 func CompileChecks(e *schemas.Entity, mapped []schemas.Column, specs []any) ([]*Check, connectors.SettingErrors) {
 	var checks []*Check
 	var errs connectors.SettingErrors
 	for i, values := range specs {
 		s := &checkSpec{path: fmt.Sprintf("checks[%d]", i), check: &Check{Stop: true, runs: historyRuns, shown: map[string]string{}}}
 		s.values, _ = values.(map[string]any)
+		if _, other := s.values["referenced_by"]; other {
+			continue // of the target, and not of the rows
+		}
 		s.compile(e, mapped)
 		errs = append(errs, s.errs...)
 		checks = append(checks, s.check)
