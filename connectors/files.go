@@ -24,24 +24,43 @@ type File struct {
 // FindFiles returns the files that a path or glob names, in the order of
 // their names. That there are none is an *Error.
 func FindFiles(env Env, pattern string) ([]File, error) {
+	paths, err := match(env, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		dir := filepath.Dir(pattern)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(env.Dir, dir)
+		}
+		return nil, &Error{Place: Place{Resource: pattern}, Message: "no file matches", Hint: "looked in " + dir}
+	}
+	return statAll(env, pattern, paths)
+}
+
+// match returns the paths that a path or glob names: the path itself, be there
+// a file or not, or what matches the glob.
+func match(env Env, pattern string) ([]string, error) {
 	full := pattern
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(env.Dir, pattern)
 	}
-	paths := []string{full}
 	// A browser that downloads a file twice names it "prices[1].csv": what is
 	// there under that very name is no pattern.
-	if _, err := os.Lstat(full); err != nil && strings.ContainsAny(pattern, "*?[") {
-		if !filepath.IsAbs(pattern) { // the folder of a pipeline is a name and not a pattern
-			full = filepath.Join(globEscape(env.Dir), pattern)
-		}
-		if paths, err = filepath.Glob(full); err != nil {
-			return nil, &Error{Place: Place{Resource: pattern}, Message: "is not a pattern of file names", Err: err}
-		}
-		if len(paths) == 0 {
-			return nil, &Error{Place: Place{Resource: pattern}, Message: "no file matches", Hint: "looked in " + filepath.Dir(full)}
-		}
+	if _, err := os.Lstat(full); err == nil || !strings.ContainsAny(pattern, "*?[") {
+		return []string{full}, nil
 	}
+	if !filepath.IsAbs(pattern) { // the folder of a pipeline is a name and not a pattern
+		full = filepath.Join(globEscape(env.Dir), pattern)
+	}
+	paths, err := filepath.Glob(full)
+	if err != nil {
+		return nil, &Error{Place: Place{Resource: pattern}, Message: "is not a pattern of file names", Err: err}
+	}
+	return paths, nil
+}
+
+func statAll(env Env, pattern string, paths []string) ([]File, error) {
 	files := make([]File, 0, len(paths))
 	for _, path := range paths {
 		file, err := stat(path, nameOf(env, pattern, path))

@@ -61,8 +61,8 @@ type finding struct {
 	Origin   connectors.Place `json:"origin"`
 }
 
-// TestExamples runs every folder twice: what comes out is what its README
-// says, and the second time nothing changes.
+// TestExamples runs every folder three times: what comes out is what its README
+// says, the second time nothing is read, and when it is, nothing changes.
 func TestExamples(t *testing.T) {
 	for _, folder := range folders(t) {
 		t.Run(folder, func(t *testing.T) {
@@ -81,11 +81,16 @@ func TestExamples(t *testing.T) {
 					t.Errorf("findings (-README +run):\n%s", diff)
 				}
 			}
+			for _, s := range runFolder(t, data, folder, 0) {
+				if s.Read != 0 {
+					t.Errorf("second run of %s has read %d rows, want its files passed over", s.Pipeline, s.Read)
+				}
+			}
 			for i := range want {
 				want[i].Applied, want[i].Unchanged = 0, want[i].Applied
 			}
-			if diff := cmp.Diff(want, runFolder(t, data, folder, wantExit)); diff != "" {
-				t.Errorf("second run (-want +got):\n%s", diff)
+			if diff := cmp.Diff(want, runFolder(t, data, folder, wantExit, "--again")); diff != "" {
+				t.Errorf("run of the same files again (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -221,9 +226,9 @@ func skipWithoutData(t *testing.T, folder string) {
 	}
 }
 
-func runFolder(t *testing.T, data, folder string, wantExit int) []summary {
+func runFolder(t *testing.T, data, folder string, wantExit int, flags ...string) []summary {
 	t.Helper()
-	return decodeLines[summary](t, crossdock(t, data, wantExit, "run", folder, "--json"))
+	return decodeLines[summary](t, crossdock(t, data, wantExit, append([]string{"run", folder, "--json"}, flags...)...))
 }
 
 // exitOf returns the exit code of runs that end so: 3 where rows were rejected.

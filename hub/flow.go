@@ -48,7 +48,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	x.record(processor)
 	var reader connectors.Reader
 	err = again(ctx, func() (err error) {
-		reader, err = x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name})
+		reader, err = x.source.Open(ctx, connectors.ReadRequest{Stream: x.stream.Name, Cursor: x.from()})
 		return err
 	})
 	if err != nil {

@@ -46,6 +46,7 @@ type Options struct {
 	DryRun   bool     // find out what would happen, and write nothing
 	Requeue  bool     // when it is interrupted the run waits again, and has not ended
 	Planned  Planned  // read and filled by a dry run; may be nil
+	Again    bool     // apply files again that the pipeline has applied
 	Lifted   []string // guards that shall not hold it
 	Approved bool     // it was held, and is to read the files that it had then
 	By       string   // who asked for a replay; "" leaves no entry in the histories of rows
@@ -107,10 +108,11 @@ type execution struct {
 	superseded int64
 	examples   []journal.Error
 	notices    []string
-	open       map[string][]int64 // rows that earlier runs have parked, by key
+	parked     map[string][]int64 // rows that earlier runs have parked, by key
 	resources  []string           // read to their end
 	known      []journal.Past     // finished runs before this one, newest first
 	inputs     []journal.File     // the files of a source that reads files
+	nothing    bool               // no file is left to read
 	files      []*os.File         // scratch
 }
 
@@ -166,14 +168,13 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	started := h.Clock()
 	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
 	defer x.close()
-	err := x.prepare(ctx)
-	if err == nil {
-		err = x.register(ctx)
-	}
-	if err == nil {
+	err := x.begin(ctx)
+	hashes := x.hashBeside(ctx)
+	defer hashes.close()
+	if err == nil && !x.nothing {
 		err = x.guardHeader(ctx)
 	}
-	if err == nil {
+	if err == nil && !x.nothing {
 		err = x.deliver(ctx)
 	}
 	if err == nil {
@@ -195,13 +196,60 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		ctx := context.WithoutCancel(ctx)
 		return s, errors.Join(err, h.journal.Hold(ctx, id, held.Guard, held.Error()), h.journal.Assess(ctx, assessment))
 	}
-	resources := x.resources
-	if err != nil {
-		resources = nil
+	err = errors.Join(err, x.finish(context.WithoutCancel(ctx), &s, hashes, err))
+	return s, errors.Join(err, h.journal.Assess(context.WithoutCancel(ctx), assessment))
+}
+
+// finish ends the run in the journal, and then moves its files.
+func (x *execution) finish(ctx context.Context, s *Summary, hashes *hashes, failure error) error {
+	h, resources := x.hub, x.resources
+	if failure != nil || x.continues() {
+		resources = nil // not all of their rows were read
 	}
-	superseded, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, resources)
+	if err := x.endFiles(ctx, hashes, failure); err != nil {
+		return err
+	}
+	superseded, err := h.journal.Finish(ctx, x.id, s.Status, s.Error, resources)
 	s.Superseded = x.superseded + superseded
-	return s, errors.Join(err, finishErr, h.journal.Assess(context.WithoutCancel(ctx), assessment))
+	if err != nil {
+		return err
+	}
+	notices, err := h.moveFiles(ctx, x.pipeline.Name)
+	s.Notices = append(s.Notices, notices...)
+	return err
+}
+
+// begin makes the run ready to read its first row.
+func (x *execution) begin(ctx context.Context) error {
+	if err := checkFolders(x.pipeline); err != nil {
+		return err
+	}
+	if !x.options.DryRun {
+		notices, err := x.hub.moveFiles(ctx, x.pipeline.Name) // what a crash has left
+		if err != nil {
+			return err
+		}
+		x.notices = append(x.notices, notices...)
+	}
+	if err := x.open(); err != nil {
+		return err
+	}
+	if err := x.chooseFiles(ctx); err != nil {
+		return err
+	}
+	if !x.nothing {
+		if err := x.bind(ctx); err != nil {
+			return errors.Join(err, x.beginFiles(ctx))
+		}
+	}
+	return x.register(ctx)
+}
+
+func (x *execution) beginFiles(ctx context.Context) error {
+	if x.options.DryRun || len(x.inputs) == 0 {
+		return nil
+	}
+	return x.hub.journal.BeginFiles(ctx, x.id, x.pipeline.Name, x.inputs)
 }
 
 func (x *execution) summary(err error, took time.Duration) Summary {
@@ -255,13 +303,13 @@ func (x *execution) register(ctx context.Context) error {
 	if err := x.hub.journal.Register(ctx, x.pipeline.Name, file); err != nil {
 		return err
 	}
-	if err := x.hub.journal.BeginFiles(ctx, x.id, x.pipeline.Name, x.pipeline.Hash, x.inputs); err != nil {
+	if err := x.beginFiles(ctx); err != nil {
 		return err
 	}
 	if err := x.hub.journal.Observe(ctx, x.id, x.stream.Columns, nil); err != nil {
 		return err
 	}
-	x.open, err = x.hub.journal.OpenKeys(ctx, x.pipeline.Name, openKeys)
+	x.parked, err = x.hub.journal.OpenKeys(ctx, x.pipeline.Name, openKeys)
 	return err
 }
 
@@ -270,24 +318,28 @@ var ErrStopped = errors.New("stopped")
 
 // prepare opens all that the run needs, and compares mapping and source.
 func (x *execution) prepare(ctx context.Context) error {
-	var err error
+	if err := x.open(); err != nil {
+		return err
+	}
+	return x.bind(ctx)
+}
+
+// open makes target and source, and lists the files of the source.
+func (x *execution) open() (err error) {
+	if x.target, err = x.hub.target(x.pipeline.Entity); err != nil {
+		return err
+	}
+	if x.source, err = x.hub.sourceOf(x.pipeline, x.options.Input, nil); err != nil {
+		return err
+	}
+	return x.findFiles()
+}
+
+// bind compares mapping and source.
+func (x *execution) bind(ctx context.Context) error {
 	h, p := x.hub, x.pipeline
-	if x.target, err = h.target(p.Entity); err != nil {
-		return err
-	}
-	if x.source, err = h.sourceOf(p, x.options.Input, nil); err != nil {
-		return err
-	}
-	if err := x.findFiles(); err != nil {
-		return err
-	}
-	if x.options.Approved {
-		if err := x.sameFiles(ctx); err != nil {
-			return err
-		}
-	}
 	var streams []connectors.Stream
-	err = again(ctx, func() (err error) {
+	err := again(ctx, func() (err error) {
 		streams, err = x.source.Discover(ctx)
 		return err
 	})
@@ -464,6 +516,7 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 	}
 	x.counts.Add(counts)
 	x.kinds.add(outcome)
+	x.noteFile(one.batch)
 	if resource := one.batch.Origin.Resource; !slices.Contains(x.resources, resource) {
 		x.resources = append(x.resources, resource)
 	}
@@ -518,7 +571,7 @@ func (x *execution) plan(b *schemas.Batch) {
 // delivered returns the open rows of earlier runs whose keys the batch has
 // brought in good order: newer data took their place.
 func (x *execution) delivered(one *processed, outcome schemas.Outcome) []int64 {
-	if len(x.open) == 0 {
+	if len(x.parked) == 0 {
 		return nil
 	}
 	refused := map[int]bool{}
@@ -530,8 +583,8 @@ func (x *execution) delivered(one *processed, outcome schemas.Outcome) []int64 {
 	b.Each(func(row int) bool {
 		if !refused[row] {
 			key := b.KeyText(row)
-			ids = append(ids, x.open[key]...)
-			delete(x.open, key)
+			ids = append(ids, x.parked[key]...)
+			delete(x.parked, key)
 		}
 		return true
 	})

@@ -3,6 +3,8 @@ package hub
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +27,7 @@ var (
 // An Upload is a file that was received and waits to be queued.
 type Upload struct {
 	id, path string
+	hash     string // of the content
 	Name     string // what its sender calls it
 	Bytes    int64
 }
@@ -36,7 +39,9 @@ func (h *Hub) Receive(name string, content io.Reader, limit int64) (*Upload, err
 	dir := filepath.Join(h.Dir, "uploads")
 	u := &Upload{id: id, path: filepath.Join(dir, id), Name: plainName(name)} // on disk never a name that a client chose
 	var err error
-	u.Bytes, err = keep(dir, u.path, content, limit)
+	sum := sha256.New()
+	u.Bytes, err = keep(dir, u.path, io.TeeReader(content, sum), limit)
+	u.hash = hex.EncodeToString(sum.Sum(nil))
 	return u, err
 }
 
@@ -62,14 +67,38 @@ func plainName(name string) string {
 func (u *Upload) Drop() error { return os.Remove(u.path) }
 
 // Queue begins a run of the pipeline over an upload. When it returns, file and
-// run are safe: they outlive the process.
-func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload) (journal.Run, error) {
+// run are safe: they outlive the process. Where nothing was applied or queued
+// since a run of the same contents, it returns that run and false, unless the
+// file is to be applied again; the upload is not needed then.
+func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload, again bool) (run journal.Run, queued bool, err error) {
 	options := Options{Input: &Input{Path: u.path, Name: u.Name}}
+	x := &execution{hub: h, pipeline: p, options: options}
+	definition, err := x.definition(ctx)
+	if err != nil {
+		return run, false, err
+	}
+	if !again && !p.Files.Again {
+		last, err := h.journal.LastFiles(ctx, p.Name, true)
+		if err != nil {
+			return run, false, err
+		}
+		for _, f := range last {
+			if f.Hash == u.hash && f.Definition == definition {
+				run, err := h.journal.Run(ctx, f.Run)
+				return run, false, err
+			}
+		}
+	}
 	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, options); err != nil {
-		return journal.Run{}, err
+		return run, false, err
+	}
+	file := journal.File{Number: 1, Definition: definition, Path: u.path, Name: u.Name, Size: u.Bytes, Hash: u.hash, State: journal.ReadingFile}
+	if err := h.journal.BeginFiles(ctx, u.id, p.Name, []journal.File{file}); err != nil {
+		return run, false, err
 	}
 	h.wakeUp()
-	return h.journal.Run(ctx, u.id)
+	run, err = h.journal.Run(ctx, u.id)
+	return run, true, err
 }
 
 func (h *Hub) wakeUp() {
@@ -236,6 +265,7 @@ func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, er
 		return Summary{}, err
 	}
 	options.Input = inputOf(&run)
+	options.Again = run.Cause == "upload" // that it is no repetition was seen when it was queued
 	if run.Lifted != "" {
 		options.Lifted, options.Approved = strings.Split(run.Lifted, ","), true
 	}

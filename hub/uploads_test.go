@@ -20,7 +20,7 @@ func (b *bench) queue(t *testing.T, content string) journal.Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := b.Queue(t.Context(), b.write(t, pipelineText), u)
+	run, _, err := b.Queue(t.Context(), b.write(t, pipelineText), u, false)
 	if err != nil {
 		t.Fatal(err)
 	}

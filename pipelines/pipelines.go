@@ -41,6 +41,7 @@ type Pipeline struct {
 	StopAbove float64
 
 	Guard Guard
+	Files Files
 
 	// Drift says how far the columns of the source may move before it is told.
 	Drift DriftLimits
@@ -68,7 +69,10 @@ type Lookup struct {
 }
 
 func topKeys() []string {
-	return []string{"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks"}
+	return []string{
+		"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
+		"files",
+	}
 }
 
 // A Table is a lookup table in memory.
@@ -112,6 +116,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.parseOnReject()
 	p.parseGuard()
 	p.parseDrift()
+	p.parseFiles()
 	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
 		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
 	}

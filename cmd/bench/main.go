@@ -191,7 +191,7 @@ func runFloor(ctx context.Context, kind, file, dir string) (result, error) {
 
 // runCrossdock times a whole process, from its start to its end.
 func runCrossdock(ctx context.Context, binary, data, pipeline, file string) (result, error) {
-	cmd := exec.CommandContext(ctx, binary, "--data", data, "--json", "run", pipeline)
+	cmd := exec.CommandContext(ctx, binary, "--data", data, "--json", "run", "--again", pipeline)
 	cmd.Stderr = os.Stderr
 	started := time.Now()
 	out, err := cmd.Output()

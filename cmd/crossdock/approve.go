@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/user"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +9,7 @@ import (
 )
 
 func (a *app) approveCommand() *cobra.Command {
-	var by string
+	var by actor
 	cmd := &cobra.Command{
 		Use: "approve RUN...", Short: "Run what a guard holds, with that guard lifted",
 		Long: `Approve runs exactly the runs that a guard holds, with the guard that holds them
@@ -21,11 +19,11 @@ these has changed since, it refuses.`,
 		Args:    arguments(cobra.MinimumNArgs(1), "the ids of runs"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
-				return a.approve(ctx, h, args, by)
+				return a.approve(ctx, h, args, by.name())
 			})
 		},
 	}
-	byFlag(cmd, &by)
+	by.add(cmd)
 	return cmd
 }
 
@@ -48,15 +46,4 @@ func (a *app) approve(ctx context.Context, h *hub.Hub, ids []string, by string) 
 		return errRejected
 	}
 	return nil
-}
-
-// byFlag lets a command say who gives it: else it is the user of the system.
-func byFlag(cmd *cobra.Command, by *string) {
-	name := os.Getenv("USER")
-	if name == "" {
-		if u, err := user.Current(); err == nil {
-			name = u.Username
-		}
-	}
-	cmd.Flags().StringVar(by, "by", name, "who does this")
 }

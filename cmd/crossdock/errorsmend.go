@@ -13,7 +13,7 @@ import (
 	"crossdock/hub/journal"
 )
 
-// An actor is who does something to the error queue.
+// An actor is who does something that is kept.
 type actor struct{ by string }
 
 func (w *actor) add(cmd *cobra.Command) {

@@ -44,6 +44,7 @@ order of their file names.`,
 	cmd.Flags().StringVar(&file, "file", "", "read this file in place of the one that the pipeline names")
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "find out what would happen, and write nothing")
 	cmd.Flags().StringVar(&diff, "diff", "", "with --dry-run: write what would change, field by field, to this .csv or .xlsx file")
+	cmd.Flags().BoolVar(&options.Again, "again", false, "apply files again that the pipeline has applied already")
 	cmd.Flags().BoolVar(&acceptHeader, "accept-header", false, "go on where the source has other columns than in the run before")
 	return cmd
 }

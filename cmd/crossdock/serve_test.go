@@ -135,7 +135,7 @@ const uploaded = "Nr;Name;EAN\n0017;Mutter;4006381333931\n0018;;\n0019;Keil;4006
 // upload sends a file and returns the run when it has ended.
 func (s *served) upload(t *testing.T, content string) runView {
 	t.Helper()
-	contentType, body := form(t, [2]string{"pipeline", "served"}, [2]string{"@file", content})
+	contentType, body := form(t, [2]string{"pipeline", "served"}, [2]string{"again", "true"}, [2]string{"@file", content})
 	status, header, text := s.do(t, http.MethodPost, "/v1/imports", contentType, body)
 	var run runView
 	if err := json.Unmarshal(text, &run); status != http.StatusAccepted || err != nil || header.Get("Location") != "/v1/runs/"+run.Run {

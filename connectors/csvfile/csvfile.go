@@ -213,7 +213,17 @@ func (s *source) sample(ctx context.Context) connectors.Probe {
 }
 
 // Files lists the files that the path names.
-func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+func (s *source) Files() ([]connectors.File, error) { return connectors.ListFiles(s.env, s.cfg.Path) }
+
+// ReadOn returns the place behind the last row that was read of a file.
+func (s *source) ReadOn(end connectors.Cursor, f connectors.File) connectors.Cursor {
+	p, ok := parsePosition(end)
+	if !ok || p.File != f.Name {
+		return ""
+	}
+	p.Version = f.Version
+	return p.cursor()
+}
 
 // Discover returns the one stream that the files make together.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {

@@ -56,13 +56,23 @@ func newReader(tables []*table, batchRows int, from connectors.Cursor) (*reader,
 	if from == "" {
 		return r, nil
 	}
-	var p position
-	decoder := json.NewDecoder(strings.NewReader(string(from)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&p); err != nil || p.Offset < 0 || p.Line < 1 || p.Rows < 0 {
-		return nil, &connectors.Error{Message: "the cursor " + schemas.QuoteShort(string(from)) + " is none of connector csv", Hint: "start the run from the beginning", Err: err}
+	p, ok := parsePosition(from)
+	if !ok {
+		return nil, &connectors.Error{Message: "the cursor " + schemas.QuoteShort(string(from)) + " is none of connector csv", Hint: "start the run from the beginning"}
 	}
 	return r, r.goTo(p)
+}
+
+func parsePosition(c connectors.Cursor) (p position, ok bool) {
+	decoder := json.NewDecoder(strings.NewReader(string(c)))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&p)
+	return p, err == nil && p.Offset >= 0 && p.Line >= 1 && p.Rows >= 0
+}
+
+func (p position) cursor() connectors.Cursor {
+	text, _ := json.Marshal(p) // text and numbers, which always have a form in JSON
+	return connectors.Cursor(text)
 }
 
 // goTo moves to a position; what the file holds there is seen at the first Next.
@@ -203,9 +213,7 @@ func (r *reader) deliver(t *table) *connectors.Batch {
 	r.rejects, r.skipped = nil, 0
 	r.read += batch.Rows.NumRows() + int64(len(batch.Rejects))
 	r.begun = r.scan.offset()
-	// A position is text and numbers, which always have a form in JSON.
-	cursor, _ := json.Marshal(position{t.file.Name, t.file.Version, r.begun, r.scan.line, r.read})
-	batch.Cursor = connectors.Cursor(cursor)
+	batch.Cursor = position{t.file.Name, t.file.Version, r.begun, r.scan.line, r.read}.cursor()
 	batch.Done, batch.Size = r.before+min(r.file.Done(), t.file.Size), r.size
 	return batch
 }

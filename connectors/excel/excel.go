@@ -125,7 +125,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 }
 
 // Files lists the files that the path names.
-func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+func (s *source) Files() ([]connectors.File, error) { return connectors.ListFiles(s.env, s.cfg.Path) }
 
 // Discover lists the visible sheets of the first workbook. A sheet whose
 // columns cannot be told, such as a cover, has none, unless it is selected.

@@ -122,7 +122,18 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 }
 
 // Files lists the files that the path names.
-func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+func (s *source) Files() ([]connectors.File, error) { return connectors.ListFiles(s.env, s.cfg.Path) }
+
+// ReadOn returns the place behind the last record that was read of a file of
+// one object per line. An array cannot grow but by becoming another.
+func (s *source) ReadOn(end connectors.Cursor, f connectors.File) connectors.Cursor {
+	c, ok := parseCursor(end)
+	if !ok || c.File != f.Name || !c.Lines || c.Taken > 0 {
+		return ""
+	}
+	c.Version, c.Ended = f.Version, false
+	return c.encode()
+}
 
 // Discover returns the one stream that the files make together.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {

@@ -52,6 +52,7 @@ type cursor struct {
 	Row     int64  `json:"row"`             // records of the document up to there
 	Taken   int    `json:"taken,omitempty"` // rows of the next record that were read, where it is exploded
 	Ended   bool   `json:"ended,omitempty"` // the document was read to its end
+	Lines   bool   `json:"lines,omitempty"` // it has one object per line
 }
 
 func newReader(data *dataset, batchRows int, emptyIsRow bool, from connectors.Cursor) (*reader, error) {
@@ -66,13 +67,23 @@ func newReader(data *dataset, batchRows int, emptyIsRow bool, from connectors.Cu
 	if from == "" {
 		return r, nil
 	}
-	var c cursor
-	decoder := json.NewDecoder(strings.NewReader(string(from)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil || c.Offset < 0 || c.Line < 1 || c.Column < 1 || c.Row < 0 || c.Taken < 0 {
-		return nil, &connectors.Error{Message: "the cursor " + schemas.QuoteShort(string(from)) + " is none of connector json", Hint: "start the run from the beginning", Err: err}
+	c, ok := parseCursor(from)
+	if !ok {
+		return nil, &connectors.Error{Message: "the cursor " + schemas.QuoteShort(string(from)) + " is none of connector json", Hint: "start the run from the beginning"}
 	}
 	return r, r.goTo(c)
+}
+
+func parseCursor(text connectors.Cursor) (c cursor, ok bool) {
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&c)
+	return c, err == nil && c.Offset >= 0 && c.Line >= 1 && c.Column >= 1 && c.Row >= 0 && c.Taken >= 0
+}
+
+func (c cursor) encode() connectors.Cursor {
+	text, _ := json.Marshal(c) // text and numbers, which always have a form in JSON
+	return connectors.Cursor(text)
 }
 
 // goTo moves behind the record that a cursor names.
@@ -281,9 +292,7 @@ func (r *reader) deliver(d *document) *connectors.Batch {
 	if r.exploding {
 		at = r.prior
 	}
-	// A cursor is text and numbers, which always have a form in JSON.
-	text, _ := json.Marshal(cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records, r.taken, r.records.ended})
-	batch.Cursor = connectors.Cursor(text)
+	batch.Cursor = cursor{d.file.Name, d.file.Version, at.offset, at.line, at.column, at.records, r.taken, r.records.ended, d.mode == lines}.encode()
 	batch.Done, batch.Size = r.before+min(r.records.text.file.Done(), d.file.Size), r.size
 	return batch
 }

@@ -28,6 +28,7 @@ func (s *server) registerImports(api huma.API) {
 		Properties: map[string]*huma.Schema{
 			"pipeline": {Type: "string", Description: "Name of the pipeline that reads the file"},
 			"file":     {Type: "string", Format: "binary", Description: "The file, as the pipeline's connector reads it"},
+			"again":    {Type: "boolean", Description: "Whether to apply a file that was applied last once more"},
 		},
 	}
 	run := huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[Run]())
@@ -42,6 +43,11 @@ func (s *server) registerImports(api huma.API) {
 		Description: fmt.Sprintf("The file, of at most %d bytes, is safe when 202 is answered. Follow the run at the Location of the answer.", s.MaxUploadBytes),
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: form}}},
 		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "The file was sent before, and nothing else since: the answer is its run, and no other is queued",
+				Headers:     map[string]*huma.Header{"Location": {Schema: &huma.Schema{Type: "string"}, Description: "Address of the run"}},
+				Content:     map[string]*huma.MediaType{"application/json": {Schema: run}},
+			},
 			"202": {
 				Description: "The file is safe and the run is queued",
 				Headers:     map[string]*huma.Header{"Location": {Schema: &huma.Schema{Type: "string"}, Description: "Address of the run"}},
@@ -85,7 +91,7 @@ func (s *server) createImport(api huma.API, hc huma.Context) {
 	// An upload may take longer than an operation may; what is read of the form
 	// is queued whether or not the client waits for the answer.
 	ctx := context.WithoutCancel(hc.Context())
-	v, err := s.receive(ctx, hc)
+	v, queued, err := s.receive(ctx, hc)
 	if err != nil {
 		var status huma.StatusError
 		if !errors.As(err, &status) {
@@ -103,28 +109,32 @@ func (s *server) createImport(api huma.API, hc huma.Context) {
 	}
 	hc.SetHeader("Content-Type", "application/json")
 	hc.SetHeader("Location", "/v1/runs/"+v.ID)
-	hc.SetStatus(http.StatusAccepted)
+	if queued {
+		hc.SetStatus(http.StatusAccepted)
+	}
 	_ = json.NewEncoder(hc.BodyWriter()).Encode(v)
 }
 
-// receive reads the form: the parts pipeline and file, in any order.
-func (s *server) receive(ctx context.Context, hc huma.Context) (Run, error) {
+// receive reads the form: the parts pipeline, file and again, in any order. It
+// reports whether the run that it returns was queued for it.
+func (s *server) receive(ctx context.Context, hc huma.Context) (v Run, queued bool, err error) {
 	media, params, err := mime.ParseMediaType(hc.Header("Content-Type"))
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		return Run{}, huma.NewError(http.StatusUnsupportedMediaType,
+		return Run{}, false, huma.NewError(http.StatusUnsupportedMediaType,
 			"send multipart/form-data with the parts pipeline and file, as in: curl -F pipeline=acme-catalog -F file=@products.csv")
 	}
 	select {
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	default:
-		return Run{}, huma.Error503ServiceUnavailable(fmt.Sprintf("%d uploads are being received: try again in a minute", maxUploads))
+		return Run{}, false, huma.Error503ServiceUnavailable(fmt.Sprintf("%d uploads are being received: try again in a minute", maxUploads))
 	}
 	_, w := humago.Unwrap(hc)
 	body := &patientReader{hc.BodyReader(), http.NewResponseController(w), s.Hub.Clock}
 	form := multipart.NewReader(body, params["boundary"])
 	var upload *hub.Upload
 	var pipeline *pipelines.Pipeline
+	var again *bool
 	defer func() {
 		if upload != nil {
 			_ = upload.Drop() // the form was refused
@@ -136,32 +146,49 @@ func (s *server) receive(ctx context.Context, hc huma.Context) (Run, error) {
 			break
 		}
 		if err != nil {
-			return Run{}, huma.Error400BadRequest("the body ends before the form does, or is no form", err)
+			return Run{}, false, huma.Error400BadRequest("the body ends before the form does, or is no form", err)
 		}
 		switch name := part.FormName(); {
 		case name == "pipeline" && pipeline == nil:
 			pipeline, err = s.pipeline(ctx, part)
 		case name == "file" && upload == nil:
 			upload, err = s.file(part)
+		case name == "again" && again == nil:
+			again, err = truth(part)
 		default:
-			err = invalid("body."+name, name, "is not expected here: send the parts pipeline and file once each")
+			err = invalid("body."+name, name, "is not expected here: send the parts pipeline, file and again once each")
 		}
 		if err != nil {
-			return Run{}, err
+			return Run{}, false, err
 		}
 	}
 	switch {
 	case pipeline == nil:
-		return Run{}, invalid("body.pipeline", nil, "is missing: name the pipeline that reads the file")
+		return Run{}, false, invalid("body.pipeline", nil, "is missing: name the pipeline that reads the file")
 	case upload == nil:
-		return Run{}, invalid("body.file", nil, "is missing: send the file as part file")
+		return Run{}, false, invalid("body.file", nil, "is missing: send the file as part file")
 	}
-	run, err := s.Hub.Queue(ctx, pipeline, upload)
+	run, queued, err := s.Hub.Queue(ctx, pipeline, upload, again != nil && *again)
 	if err != nil {
-		return Run{}, err
+		return Run{}, false, err
 	}
-	upload = nil // the run's from here on
-	return s.view(run), nil
+	if queued {
+		upload = nil // the run's from here on
+	}
+	return s.view(run), queued, nil
+}
+
+// truth reads a part that is true or false.
+func truth(part io.Reader) (*bool, error) {
+	text, err := io.ReadAll(io.LimitReader(part, maxNameBytes))
+	if err != nil {
+		return nil, huma.Error400BadRequest("the body ends before the form does", err)
+	}
+	if s := string(text); s != "true" && s != "false" {
+		return nil, invalid("body.again", s, "must be true or false")
+	}
+	value := string(text) == "true"
+	return &value, nil
 }
 
 const maxNameBytes = 200

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"crossdock/internal/store"
 )
@@ -93,9 +91,4 @@ func scanPast(rows *sql.Rows) (Past, error) {
 		}
 	}
 	return p, nil
-}
-
-// HasLifted reports whether a guard was lifted for the run.
-func (r *Run) HasLifted(guard string) bool {
-	return slices.Contains(strings.Split(r.Lifted, ","), guard)
 }

@@ -14,7 +14,7 @@ CREATE TABLE run_file (
   run        TEXT    NOT NULL REFERENCES run (id),
   number     INTEGER NOT NULL, -- in the order of reading, from 1
   pipeline   TEXT    NOT NULL,
-  definition TEXT    NOT NULL, -- hash of the pipeline's text
+  definition TEXT    NOT NULL, -- hash of the pipeline's text and of what it looks up
   path       TEXT    NOT NULL,
   name       TEXT    NOT NULL, -- what messages call it
   version    TEXT    NOT NULL, -- size and time
@@ -28,6 +28,5 @@ CREATE TABLE run_file (
   moved      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run, number)
 ) STRICT;
-CREATE INDEX run_file_by_size ON run_file (pipeline, size);
 CREATE INDEX run_file_by_path ON run_file (pipeline, path);
 CREATE INDEX run_file_to_move ON run_file (pipeline) WHERE move_to <> '' AND moved = 0;
