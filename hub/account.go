@@ -43,8 +43,11 @@ func (x *execution) account(one *processed, outcome schemas.Outcome) (journal.Co
 		row := x.parkedRow(one, findings[start:end])
 		counts.Warned += warnings(row)
 		switch {
-		case row.Status == journal.OpenRow:
+		case row.Status != journal.NotedRow:
 			counts.Rejected++
+			if row.Status == journal.WaitingRow {
+				counts.Waiting++
+			}
 			parked = append(parked, row)
 		case x.counts.Warned+counts.Warned <= maxNotedRows:
 			parked = append(parked, row)
@@ -90,6 +93,11 @@ func (x *execution) parkedRow(one *processed, findings []schemas.Rejection) *jou
 			row.Status = journal.OpenRow
 		}
 		row.Findings = append(row.Findings, finding(one.batch, one.processor, f))
+	}
+	if row.Status == journal.OpenRow {
+		if row.Awaited = x.awaits(one, findings); row.Awaited != nil {
+			row.Status, row.WaitsUntil = journal.WaitingRow, x.hub.Clock().Add(x.pipeline.Wait.Until)
+		}
 	}
 	return row
 }

@@ -24,17 +24,14 @@ func (h *Hub) Approve(ctx context.Context, id, by string, progress func(Progress
 	if err != nil {
 		return Summary{}, err
 	}
-	release, err := h.lock(run.Pipeline)
-	if err != nil {
-		return Summary{}, err
-	}
-	defer release()
-	if run.Status == journal.Held {
-		if err := h.lift(ctx, id, by); err != nil {
-			return Summary{}, err
+	s, err := h.takeLocked(ctx, &run, Options{Progress: progress}, func() error {
+		if run.Status != journal.Held {
+			return nil
 		}
-	}
-	return h.take(ctx, id, Options{Progress: progress})
+		return h.lift(ctx, id, by)
+	})
+	h.rouseAfter(ctx, &s)
+	return s, err
 }
 
 // QueueApproved does what Approve does, but for running: the worker will.

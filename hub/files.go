@@ -234,6 +234,27 @@ func (x *execution) hashing(f *journal.File) func(done int64) {
 	}
 }
 
+// beginFiles notes the files of the run. What was known of the contents of one
+// stays known: those of an upload were hashed when it was received.
+func (x *execution) beginFiles(ctx context.Context) error {
+	if x.options.DryRun || len(x.inputs) == 0 {
+		return nil
+	}
+	known, err := x.hub.journal.Files(ctx, x.id)
+	if err != nil {
+		return err
+	}
+	for i := range x.inputs {
+		f := &x.inputs[i]
+		for _, k := range known {
+			if k.Path == f.Path && k.Size == f.Size && (k.Version == "" || k.Version == f.Version) {
+				f.Hash = k.Hash
+			}
+		}
+	}
+	return x.hub.journal.BeginFiles(ctx, x.id, x.pipeline.Name, x.inputs)
+}
+
 // noteFile keeps how far the file of a batch was read.
 func (x *execution) noteFile(b *connectors.Batch) {
 	for i := range x.inputs {

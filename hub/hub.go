@@ -77,6 +77,10 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What has waited too long is an error from the first look on.
+	if err := j.Expire(ctx); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
 	return &Hub{Config: cfg, journal: j, wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
 }
 

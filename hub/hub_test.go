@@ -129,7 +129,8 @@ func (r *memoryReader) Close() error { return nil }
 type shelf struct {
 	rows    map[string]uint64
 	done    map[schemas.BatchID]schemas.Outcome
-	refuse  string // a key that it refuses
+	known   map[string]bool // keys that there are of what rows refer to
+	refuse  string          // a key that it refuses
 	applies int
 	fail    error
 	after   func() // called behind each Apply
@@ -190,7 +191,11 @@ func (s *shelf) Rows(context.Context, schemas.RowsRequest, func(*schemas.Batch) 
 }
 
 func (s *shelf) Known(_ context.Context, _ string, keys []string) ([]bool, error) {
-	return make([]bool, len(keys)), nil
+	known := make([]bool, len(keys))
+	for i, key := range keys {
+		known[i] = s.known[key]
+	}
+	return known, nil
 }
 
 func (s *shelf) Holders(_ context.Context, _, _ string, values []string) ([]string, error) {
@@ -203,11 +208,12 @@ type bench struct {
 	dir    string
 	memory *memory
 	shelf  *shelf
+	clock  func() time.Time
 }
 
 func newBench(t *testing.T, lines ...string) *bench {
 	t.Helper()
-	b := &bench{dir: t.TempDir(), memory: &memory{files: map[string][]string{"a.csv": lines}, rows: 3}, shelf: newShelf()}
+	b := &bench{dir: t.TempDir(), memory: &memory{files: map[string][]string{"a.csv": lines}, rows: 3}, shelf: newShelf(), clock: time.Now}
 	b.open(t)
 	return b
 }
@@ -216,7 +222,7 @@ func (b *bench) open(t *testing.T) {
 	t.Helper()
 	h, err := hub.Open(t.Context(), hub.Config{
 		Dir: b.dir, Registry: schemas.Default(), Types: b.memory.types(), Targets: map[string]hub.Target{"catalog": b.shelf},
-		Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -497,7 +503,7 @@ func TestAPipelineRunsOnceAtATime(t *testing.T) {
 	if _, err := b.Run(t.Context(), p, hub.Options{}); !errors.Is(err, hub.ErrRunning) {
 		t.Errorf("second Run error = %v, want that it runs already", err)
 	}
-	other := &bench{dir: b.dir, memory: b.memory, shelf: b.shelf}
+	other := &bench{dir: b.dir, memory: b.memory, shelf: b.shelf, clock: b.clock}
 	other.open(t) // as another process would
 	if _, err := other.Run(t.Context(), p, hub.Options{}); !errors.Is(err, hub.ErrRunning) {
 		t.Errorf("Run of another hub error = %v, want that it runs already", err)

@@ -84,7 +84,15 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	}
 	started := h.Clock()
 	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By}, id: id}
-	err = x.replay(ctx, filter)
+	if filter.Due {
+		err = h.journal.OpenDue(ctx, name)
+	}
+	if err == nil {
+		err = x.replay(ctx, filter)
+	}
+	if err == nil && filter.Due {
+		err = h.journal.CloseDue(ctx, name)
+	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
@@ -311,8 +319,12 @@ func (x *execution) settle(one *processed, outcome schemas.Outcome, rows []*jour
 		if len(found[i]) > 0 {
 			again := x.parkedRow(one, found[i])
 			c.Counts.Warned += warnings(again)
-			if open = again.Status == journal.OpenRow; open {
+			if open = again.Status != journal.NotedRow; open {
 				row.Key, row.Findings = cmp.Or(again.Key, row.Key), again.Findings
+				row.Awaited, row.WaitsUntil = again.Awaited, again.WaitsUntil
+			}
+			if again.Status == journal.WaitingRow {
+				c.Counts.Waiting++
 			}
 		}
 		switch {

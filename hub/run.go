@@ -131,6 +131,13 @@ func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (
 	if options.DryRun {
 		return h.execute(ctx, p, options, newRunID(h.Clock()))
 	}
+	s, err := h.runLocked(ctx, p, options)
+	h.rouseAfter(ctx, &s)
+	return s, err
+}
+
+// runLocked runs a pipeline under its lock.
+func (h *Hub) runLocked(ctx context.Context, p *pipelines.Pipeline, options Options) (Summary, error) {
 	release, err := h.lock(p.Name)
 	if err != nil {
 		return Summary{Pipeline: p.Name, Entity: p.Entity.Name, Status: journal.Failed, Error: err.Error()}, err
@@ -243,13 +250,6 @@ func (x *execution) begin(ctx context.Context) error {
 		}
 	}
 	return x.register(ctx)
-}
-
-func (x *execution) beginFiles(ctx context.Context) error {
-	if x.options.DryRun || len(x.inputs) == 0 {
-		return nil
-	}
-	return x.hub.journal.BeginFiles(ctx, x.id, x.pipeline.Name, x.inputs)
 }
 
 func (x *execution) summary(err error, took time.Duration) Summary {
@@ -439,7 +439,7 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 		found, parked := x.account(one, schemas.Outcome{})
 		x.blame(parked)
 		x.exemplify(parked)
-		counts.Add(journal.Counts{Read: found.Read, Rejected: found.Rejected})
+		counts.Add(journal.Counts{Read: found.Read, Rejected: found.Rejected, Waiting: found.Waiting})
 		if kept = kept && len(ahead) < aheadBatches; kept {
 			ahead = append(ahead, one)
 		} else {
@@ -468,6 +468,7 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 // tooMany returns an error when more than the share allowed was rejected.
 func (x *execution) tooMany(counts journal.Counts) error {
 	limit := x.pipeline.StopAbove
+	counts.Rejected -= counts.Waiting // what only waits is nobody's mistake
 	if limit >= 1 || float64(counts.Rejected) <= limit*float64(counts.Read) {
 		return nil
 	}
@@ -542,7 +543,7 @@ const maxExamples = 10
 
 func (x *execution) exemplify(rows []*journal.Row) {
 	for _, row := range rows {
-		if row.Status == journal.OpenRow && len(x.examples) < maxExamples {
+		if row.Status != journal.NotedRow && len(x.examples) < maxExamples {
 			x.examples = append(x.examples, row.Errors()...)
 		}
 	}

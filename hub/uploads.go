@@ -147,6 +147,10 @@ func syncDir(dir string) error {
 // uploadRetry is how long a queued upload waits for its pipeline to be free.
 const uploadRetry = 2 * time.Second
 
+// waitingLook is how often is looked after rows that wait, beside the looks
+// behind every run: whatever brought what they wait for may be no run of ours.
+const waitingLook = time.Minute
+
 // Work runs accepted uploads, one after another, until ctx ends. What an
 // earlier process left queued or unfinished is done first.
 func (h *Hub) Work(ctx context.Context) error {
@@ -158,9 +162,16 @@ func (h *Hub) Work(ctx context.Context) error {
 	}
 	timer := time.NewTicker(uploadRetry)
 	defer timer.Stop()
+	var looked time.Time
 	for {
 		if err := h.drain(ctx); err != nil && ctx.Err() == nil {
 			h.Log.ErrorContext(ctx, "uploads", "error", err)
+		}
+		if now := h.Clock(); now.Sub(looked) >= waitingLook {
+			looked = now
+			if err := h.lookAfterWaiting(ctx); err != nil && ctx.Err() == nil {
+				h.Log.ErrorContext(ctx, "rows that wait", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -237,18 +248,31 @@ func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 	if run.Cause == "revert" {
 		return h.workRevert(ctx, run)
 	}
-	release, err := h.lock(run.Pipeline)
-	if err != nil {
-		return err
-	}
-	defer release()
-	s, err := h.take(ctx, run.ID, Options{Requeue: true})
+	s, err := h.takeLocked(ctx, run, Options{Requeue: true}, func() error { return nil })
 	if s.Run == "" || s.Status == journal.Queued {
 		return err
+	}
+	h.rouseAfter(ctx, &s)
+	for _, notice := range s.Notices {
+		h.Log.InfoContext(ctx, notice, "run", s.Run)
 	}
 	h.Log.InfoContext(ctx, "run finished", "run", s.Run, "pipeline", s.Pipeline, "status", s.Status, "read", s.Read,
 		"applied", s.Applied, "unchanged", s.Unchanged, "rejected", s.Rejected, "skipped", s.Skipped, "seconds", s.Seconds)
 	return err
+}
+
+// takeLocked takes a run under the lock of its pipeline, once before has
+// returned nil.
+func (h *Hub) takeLocked(ctx context.Context, run *journal.Run, options Options, before func() error) (Summary, error) {
+	release, err := h.lock(run.Pipeline)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer release()
+	if err := before(); err != nil {
+		return Summary{}, err
+	}
+	return h.take(ctx, run.ID, options)
 }
 
 // take runs a run that waits in the queue, unless someone else has taken it,

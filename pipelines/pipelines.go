@@ -42,6 +42,7 @@ type Pipeline struct {
 
 	Guard Guard
 	Files Files
+	Wait  Wait
 
 	// Drift says how far the columns of the source may move before it is told.
 	Drift DriftLimits
@@ -71,7 +72,7 @@ type Lookup struct {
 func topKeys() []string {
 	return []string{
 		"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
-		"files",
+		"files", "wait",
 	}
 }
 
@@ -121,6 +122,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
 	}
 	p.parseEntity(registry)
+	p.parseWait(registry)
 	if err := d.err(); err != nil {
 		return nil, err
 	}

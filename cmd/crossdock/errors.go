@@ -40,9 +40,9 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 func (f *filterFlags) filter() (journal.ErrorFilter, error) {
 	filter := journal.ErrorFilter{Run: f.run, Pipeline: f.pipeline, Status: journal.RowStatus(f.status), Severity: schemas.Severity(f.severity)}
 	switch filter.Status {
-	case "", journal.OpenRow, journal.ReplayedRow, journal.DiscardedRow, journal.SupersededRow:
+	case "", journal.OpenRow, journal.WaitingRow, journal.ReplayedRow, journal.DiscardedRow, journal.SupersededRow:
 	default:
-		return filter, usagef("--status is %q, but must be open, replayed, discarded or superseded", f.status)
+		return filter, usagef("--status is %q, but must be open, waiting, replayed, discarded or superseded", f.status)
 	}
 	if s := filter.Severity; s != "" && s != schemas.Warn && s != schemas.Reject {
 		return filter, usagef("--severity is %q, but must be reject or warn", f.severity)
@@ -113,7 +113,7 @@ func (a *app) errorsListCommand() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&flags.status, "status", "", "open (the default), replayed, discarded or superseded")
+	cmd.Flags().StringVar(&flags.status, "status", "", "open (the default), waiting, replayed, discarded or superseded")
 	cmd.Flags().StringVar(&flags.severity, "severity", "", "reject (the default), or warn for rows that went on")
 	cmd.Flags().IntVar(&limit, "limit", 0, "most rows to list; 0 lists them all")
 	cmd.Flags().BoolVar(&groups, "group", false, "list problems in place of rows: what has the same rule, field and shape of value")

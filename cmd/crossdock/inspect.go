@@ -62,11 +62,15 @@ func (a *app) runsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				open, err := h.Journal().OpenCount(ctx, run.ID)
+				open, err := h.Journal().CountRows(ctx, run.ID, journal.OpenRow)
 				if err != nil {
 					return err
 				}
-				a.printRun(run, open)
+				waiting, err := h.Journal().CountRows(ctx, run.ID, journal.WaitingRow)
+				if err != nil {
+					return err
+				}
+				a.printRun(run, open, waiting)
 				return a.printReverts(ctx, h, run.ID)
 			})
 		},
@@ -110,7 +114,7 @@ func (a *app) printRuns(runs []journal.Run) {
 	_ = w.Flush()
 }
 
-func (a *app) printRun(r journal.Run, open int64) {
+func (a *app) printRun(r journal.Run, open, waiting int64) {
 	if a.json {
 		a.printJSON(a.summaryOf(r))
 		return
@@ -126,6 +130,9 @@ func (a *app) printRun(r journal.Run, open int64) {
 	a.printSummary(a.summaryOf(r))
 	if r.Error != "" {
 		fmt.Fprintf(a.stdout, "  %s\n", r.Error)
+	}
+	if waiting > 0 {
+		fmt.Fprintf(a.stdout, "  %s rows are still waiting; see: crossdock errors list --status waiting --run %s\n", thousands(waiting), r.ID)
 	}
 	if open > 0 {
 		fmt.Fprintf(a.stdout, "  %s rows are still open; see: crossdock errors list --run %s\n", thousands(open), r.ID)

@@ -11,6 +11,7 @@ import (
 
 func (a *app) revertCommand() *cobra.Command {
 	var options hub.RevertOptions
+	var by actor
 	cmd := &cobra.Command{
 		Use: "revert RUN", Short: "Put back what a run has changed",
 		Long: `Revert puts rows back to what they were before a run: rows that it has updated
@@ -26,7 +27,7 @@ one that was interrupted goes on where it was.`,
 					return err
 				}
 				bar := a.newProgress(args[0])
-				options.Progress = bar.update
+				options.Progress, options.By = bar.update, by.name()
 				s, err := h.Revert(ctx, args[0], options)
 				bar.finish()
 				a.printRevert(s)
@@ -37,7 +38,7 @@ one that was interrupted goes on where it was.`,
 			})
 		},
 	}
-	byFlag(cmd, &options.By)
+	by.add(cmd)
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "find out what would happen, and write nothing")
 	return cmd
 }

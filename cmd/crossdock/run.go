@@ -160,6 +160,9 @@ func (a *app) printSummary(s hub.Summary) {
 		if s.Warned > 0 {
 			fmt.Fprintf(a.stdout, "; %s", plural(s.Warned, "warning"))
 		}
+		if s.Waiting > 0 {
+			fmt.Fprintf(a.stdout, "; %s of the rejected waiting", thousands(s.Waiting))
+		}
 		fmt.Fprintf(a.stdout, "  (%s, %s rows/s)\n", seconds(s.Seconds), thousands(int64(s.RowsPerSecond)))
 	}
 	if s.DryRun && s.Created+s.Updated+s.Deleted > 0 {
@@ -200,10 +203,15 @@ func (a *app) printRejected(ctx context.Context, h *hub.Hub, s hub.Summary) {
 			fmt.Fprintf(a.stdout, "  %s%s\n", warnPrefix(e), errorLine(e))
 		}
 	}
-	if more := s.Rejected - int64(len(rows)); more > 0 {
+	if more := s.Rejected - s.Waiting - int64(len(rows)); more > 0 {
 		fmt.Fprintf(a.stdout, "  ... and %s\n", plural(more, "more row"))
 	}
-	fmt.Fprintf(a.stdout, "  see: crossdock errors list --run %s\n", s.Run)
+	if s.Rejected > s.Waiting {
+		fmt.Fprintf(a.stdout, "  see: crossdock errors list --run %s\n", s.Run)
+	}
+	if s.Waiting > 0 {
+		fmt.Fprintf(a.stdout, "  what waits: crossdock errors list --status waiting --run %s\n", s.Run)
+	}
 }
 
 // warnPrefix sets a warning apart from what has kept its row back.

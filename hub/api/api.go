@@ -94,6 +94,7 @@ type Run struct {
 	Skipped   int64   `json:"skipped" doc:"Blank rows, and rows that the pipeline's filter passes over"`
 	Quality   float64 `json:"quality,omitempty" doc:"How good the rows were, from 0 to 100; absent where none was judged"`
 	Warned    int64   `json:"warned" doc:"Findings that did not keep their row back"`
+	Waiting   int64   `json:"waiting" doc:"Of the rejected rows those that were parked to wait for what they refer to"`
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"rows_per_second"`
 	Input     string  `json:"input,omitempty" doc:"Name of the uploaded file"`
@@ -109,7 +110,7 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 func (s *server) view(r journal.Run) Run {
 	v := Run{
 		ID: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Cause: r.Cause, Status: string(r.Status),
-		Read: r.Read, Applied: r.Applied, Unchanged: r.Unchanged, Rejected: r.Rejected, Skipped: r.Skipped, Warned: r.Warned,
+		Read: r.Read, Applied: r.Applied, Unchanged: r.Unchanged, Rejected: r.Rejected, Skipped: r.Skipped, Warned: r.Warned, Waiting: r.Waiting,
 		Seconds: r.Seconds(s.Hub.Clock()), Input: r.InputName, Error: r.Error, Guard: r.Guard, Approved: r.ApprovedBy, Started: r.Started.Format(timeFormat),
 	}
 	if r.Score != nil {

@@ -27,6 +27,7 @@ const (
 	ReplayedRow   RowStatus = "replayed"   // was applied after all
 	DiscardedRow  RowStatus = "discarded"  // a person gave it up
 	SupersededRow RowStatus = "superseded" // a later row took its place, or the filter now passes over it
+	WaitingRow    RowStatus = "waiting"    // waits for the rows that it refers to
 	NotedRow      RowStatus = "noted"      // drew warnings alone, and went on
 )
 
@@ -49,6 +50,18 @@ type Row struct {
 	Revision  int64  // counts what people have done to it
 	Tried     int64  // the revision that the last attempt was made with
 	Edits     []Edit // oldest first, with those that were undone
+	// What a row waits for that is waiting, and until when, where it is to be
+	// parked or remains; they are not read back.
+	Awaited    []Awaited
+	WaitsUntil time.Time
+}
+
+// waitsUntil returns the deadline as it is kept.
+func (r *Row) waitsUntil() int64 {
+	if r.Status != WaitingRow {
+		return 0
+	}
+	return r.WaitsUntil.UnixMicro()
 }
 
 // A Finding is one thing that is wrong with a parked row.
@@ -149,8 +162,8 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 		return nil
 	}
 	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO parked_row (run, pipeline, entity, status, key, resource, version, part, row, cells, first_seen, last_seen)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		INSERT INTO parked_row (run, pipeline, entity, status, key, resource, version, part, row, cells, first_seen, last_seen, waits_until)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
@@ -163,7 +176,7 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 			return err
 		}
 		result, err := insert.ExecContext(ctx, r.Run, r.Pipeline, r.Entity, r.Status, r.Key,
-			r.Place.Resource, r.Version, r.Place.Part, r.Place.Row, string(cells), now, now)
+			r.Place.Resource, r.Version, r.Place.Part, r.Place.Row, string(cells), now, now, r.waitsUntil())
 		if err != nil {
 			return fmt.Errorf("park row %s: %w", r.Place, err)
 		}
@@ -171,6 +184,9 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 			return err
 		}
 		if err := insertFindings(ctx, tx, r, made); err != nil {
+			return err
+		}
+		if err := await(ctx, tx, r); err != nil {
 			return err
 		}
 	}
@@ -231,6 +247,9 @@ func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
 		if err := renewFindings(ctx, tx, r, made); err != nil {
 			return err
 		}
+		if err := j.awaitAgain(ctx, tx, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -274,6 +293,7 @@ type ErrorFilter struct {
 	Pipeline string
 	Group    string           // rows with a finding of the group
 	Status   RowStatus        // zero: OpenRow, and any where there are IDs
+	Due      bool             // rows that have waited for what is there now
 	Severity schemas.Severity // Warn: the rows that were noted
 	After    int64            // rows with a greater id
 	Limit    int              // rows; 0: all
@@ -405,6 +425,9 @@ func (f ErrorFilter) where() (string, []any) {
 	}
 	if status != "" {
 		add("p.status = ?", status)
+	}
+	if f.Due {
+		conditions = append(conditions, "p.id IN "+dueRows)
 	}
 	if f.Run != "" {
 		add("p.run = ?", f.Run)
@@ -570,9 +593,9 @@ func (j *Journal) RowOf(ctx context.Context, finding int64) (*Row, error) {
 	return rows[0], nil
 }
 
-// OpenCount counts the open parked rows of a run.
-func (j *Journal) OpenCount(ctx context.Context, run string) (int64, error) {
+// CountRows counts the parked rows of a run that have a status.
+func (j *Journal) CountRows(ctx context.Context, run string, status RowStatus) (int64, error) {
 	var n int64
-	err := j.db.Read().QueryRowContext(ctx, `SELECT count(*) FROM parked_row WHERE run = ? AND status = 'open'`, run).Scan(&n)
+	err := j.db.Read().QueryRowContext(ctx, `SELECT count(*) FROM parked_row WHERE run = ? AND status = ?`, run, status).Scan(&n)
 	return n, err
 }

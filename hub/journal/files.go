@@ -96,19 +96,23 @@ func (j *Journal) EndFiles(ctx context.Context, run string, files []File) error 
 	})
 }
 
+// notReverted leaves out the files of runs that were taken back: the next run
+// is to read them.
+const notReverted = ` AND NOT EXISTS (SELECT 1 FROM run_revert v WHERE v.reverts = f.run)`
+
 // LastOfPath returns the last file that a pipeline has applied of a path.
 func (j *Journal) LastOfPath(ctx context.Context, pipeline, path string) (File, bool, error) {
 	return store.First(ctx, j.db.Read(), scanFile, `
 		SELECT `+fileColumns+` FROM run_file f JOIN run r ON r.id = f.run
-		WHERE f.pipeline = ? AND f.path = ? AND f.state = 'applied' ORDER BY r.started_at DESC, r.id DESC, f.number DESC LIMIT 1`, pipeline, path)
+		WHERE f.pipeline = ? AND f.path = ? AND f.state = 'applied'`+notReverted+` ORDER BY r.started_at DESC, r.id DESC, f.number DESC LIMIT 1`, pipeline, path)
 }
 
 // LastFiles returns the files that the last run of a pipeline to apply any has
 // applied, and those of runs that wait or are under way where these are asked for.
 func (j *Journal) LastFiles(ctx context.Context, pipeline string, alsoWaiting bool) ([]File, error) {
-	states := `f.state = 'applied'`
+	states := `f.state = 'applied'` + notReverted
 	if alsoWaiting {
-		states = `(f.state = 'applied' OR f.state = 'reading' AND r.status IN ('queued', 'running', 'held'))`
+		states = `(f.state = 'applied' OR f.state = 'reading' AND r.status IN ('queued', 'running', 'held'))` + notReverted
 	}
 	return store.Collect(ctx, j.db.Read(), scanFile, `
 		SELECT `+fileColumns+` FROM run_file f JOIN run r ON r.id = f.run

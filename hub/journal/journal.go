@@ -81,6 +81,8 @@ type Counts struct {
 	Rejected  int64 `json:"rejected"`
 	Skipped   int64 `json:"skipped"`
 	Warned    int64 `json:"warned"` // findings that did not keep their row back
+	// Waiting are those of the rejected rows that wait for what they refer to.
+	Waiting int64 `json:"waiting,omitempty"`
 }
 
 // Add adds what another batch counted.
@@ -91,6 +93,7 @@ func (c *Counts) Add(d Counts) {
 	c.Rejected += d.Rejected
 	c.Skipped += d.Skipped
 	c.Warned += d.Warned
+	c.Waiting += d.Waiting
 }
 
 // Balanced reports whether every row read is accounted for.
@@ -158,7 +161,7 @@ func (j *Journal) Restart(ctx context.Context, id string) (taken bool, err error
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `
 			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, cursor = '',
-			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0
+			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0, waiting = 0
 			WHERE id = ? AND status = 'queued'`, j.now(), id)
 		if err != nil {
 			return err
@@ -209,8 +212,8 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 		n := c.Counts
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE run SET batches = batches + 1, cursor = ?, read = read + ?, applied = applied + ?, unchanged = unchanged + ?,
-			       rejected = rejected + ?, skipped = skipped + ?, warned = warned + ? WHERE id = ?`,
-			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, run); err != nil {
+			       rejected = rejected + ?, skipped = skipped + ?, warned = warned + ?, waiting = waiting + ? WHERE id = ?`,
+			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, n.Waiting, run); err != nil {
 			return fmt.Errorf("count batch of run %s: %w", run, err)
 		}
 		if err := j.park(ctx, tx, c.Parked); err != nil {
@@ -261,7 +264,7 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			superseded += n
 			return err
 		}
-		if err := close(`status = 'open' AND key <> '' AND key IN (SELECT key FROM parked_row WHERE run = ?1 AND status = 'open')`); err != nil {
+		if err := close(`status IN ('open', 'waiting') AND key <> '' AND key IN (SELECT key FROM parked_row WHERE run = ?1 AND status IN ('open', 'waiting'))`); err != nil {
 			return err
 		}
 		if err := close(`status = 'open' AND key = '' AND cells IN (SELECT cells FROM parked_row WHERE run = ?1 AND status = 'open' AND key = '')`); err != nil {
@@ -284,7 +287,7 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 
 func supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
 	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded' WHERE id = ? AND status = 'open'`, id); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded' WHERE id = ? AND status IN ('open', 'waiting')`, id); err != nil {
 			return err
 		}
 	}
@@ -300,7 +303,7 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 	}
 	rows, err := store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (p parked, err error) { return p, rows.Scan(&p.key, &p.id) }, `
 		SELECT key, id FROM parked_row INDEXED BY parked_row_by_key
-		WHERE pipeline = ? AND status = 'open' AND key > '' LIMIT ?`, pipeline, limit)
+		WHERE pipeline = ? AND status IN ('open', 'waiting') AND key > '' LIMIT ?`, pipeline, limit)
 	keys := make(map[string][]int64, len(rows))
 	for _, p := range rows {
 		keys[p.key] = append(keys[p.key], p.id)
@@ -309,7 +312,7 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
-	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned,
+	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned, waiting,
 	(SELECT score FROM quality WHERE quality.run = run.id AND source = '')`
 
 func scanRun(rows *sql.Rows) (Run, error) {
@@ -319,7 +322,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
 		&r.InputName, &r.Error, &started, &finished, &r.Batches,
 		&r.Guard, &r.Lifted, &r.ApprovedBy, &approved,
-		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned, &r.Score)
+		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned, &r.Waiting, &r.Score)
 	r.Started = time.UnixMicro(started).UTC()
 	if finished.Valid {
 		r.Finished = time.UnixMicro(finished.Int64).UTC()

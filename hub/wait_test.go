@@ -1,0 +1,186 @@
+package hub_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"crossdock/hub"
+	"crossdock/hub/journal"
+)
+
+// variantsText is a pipeline of rows that refer to others by their last cell.
+const variantsText = `pipeline: variants
+source: { connector: memory, path: variants.csv }
+entity: product
+wait: { until: 72h }
+rules: [{ reference: category }]
+map: { sku: Nr, name.en: Name, category: EAN }
+`
+
+// waits counts the parked rows of the bench by status.
+func (b *bench) waits(t *testing.T) string {
+	t.Helper()
+	var parts []string
+	for _, status := range []journal.RowStatus{journal.WaitingRow, journal.OpenRow, journal.ReplayedRow, journal.SupersededRow} {
+		rows, err := b.Journal().Rows(t.Context(), journal.ErrorFilter{Status: status})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", len(rows), status))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (b *bench) is(t *testing.T, want string) {
+	t.Helper()
+	if got := b.waits(t); got != want {
+		t.Errorf("rows are %s; want %s", got, want)
+	}
+}
+
+func waitingBench(t *testing.T, lines ...string) *bench {
+	t.Helper()
+	b := newBench(t)
+	b.memory.files["variants.csv"] = lines
+	b.shelf.known = map[string]bool{}
+	s, err := b.Run(t.Context(), b.write(t, variantsText), hub.Options{})
+	if err != nil || s.Waiting != int64(len(lines)) || s.Rejected != s.Waiting {
+		t.Fatalf("Run = %+v, %v; want all rows waiting", s, err)
+	}
+	return b
+}
+
+func TestWhatWaitedInVainIsAnErrorAtItsDeadline(t *testing.T) {
+	b := waitingBench(t, "V-1;Mutter;c1", "V-2;Keil;c1")
+	now := time.Now()
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{71 * time.Hour, "2 waiting, 0 open, 0 replayed, 0 superseded"},
+		{73 * time.Hour, "0 waiting, 2 open, 0 replayed, 0 superseded"},
+	} {
+		other := &bench{dir: b.dir, memory: b.memory, shelf: b.shelf, clock: func() time.Time { return now.Add(tt.after) }}
+		other.open(t) // a program that starts then
+		other.is(t, tt.want)
+	}
+	errs, err := b.Journal().Errors(t.Context(), journal.ErrorFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range errs {
+		if !strings.Contains(e.Message, "; waited for it since "+now.UTC().Format("2006-01-02")) {
+			t.Errorf("message %q, want since when it has waited", e.Message)
+		}
+	}
+	// It is an error like any other, and not replayed by itself any more.
+	b.shelf.known["c1"] = true
+	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 0 {
+		t.Errorf("Rouse = %+v, %v; want nothing", replays, err)
+	}
+}
+
+func TestTheWorkerReplaysWhatWaitsWhoeverHasBroughtWhatItWaitedFor(t *testing.T) {
+	b := waitingBench(t, "V-1;Mutter;c1", "V-2;Keil;c2")
+	b.shelf.known["c1"] = true // another process has brought it
+	b.working(t)
+	for deadline := time.Now().Add(30 * time.Second); b.waits(t) != "1 waiting, 0 open, 1 replayed, 0 superseded"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("rows are %s; want V-1 replayed", b.waits(t))
+		}
+	}
+	if _, there := b.shelf.rows["V-1"]; !there || len(b.shelf.rows) != 1 {
+		t.Errorf("service has %v, want V-1", b.shelf.rows)
+	}
+}
+
+func TestARowThatLacksSomethingElseGoesOnWaitingUntilTheSameDeadline(t *testing.T) {
+	b := newBench(t)
+	b.memory.files["variants.csv"] = []string{"V-1;c2;c1"}
+	b.shelf.known = map[string]bool{}
+	text := strings.Replace(variantsText, "name.en: Name", "name.en: Nr, parent_sku: Name", 1)
+	text = strings.Replace(text, "[{ reference: category }]", "[{ reference: [category, parent_sku] }]", 1)
+	if _, err := b.Run(t.Context(), b.write(t, text), hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "1 waiting, 0 open, 0 replayed, 0 superseded")
+	b.shelf.known["c1"] = true
+	replays, err := b.Rouse(t.Context(), []string{"category"})
+	if err != nil || len(replays) != 1 || replays[0].Waiting != 1 {
+		t.Fatalf("Rouse = %+v, %v; want the row to go on waiting", replays, err)
+	}
+	b.is(t, "1 waiting, 0 open, 0 replayed, 0 superseded")
+	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 0 {
+		t.Errorf("Rouse = %+v, %v; want no replay for what has arrived already", replays, err)
+	}
+	b.shelf.known["c2"] = true
+	if replays, err := b.Rouse(t.Context(), []string{"category", "product"}); err != nil || len(replays) != 1 || replays[0].Applied != 1 {
+		t.Errorf("Rouse = %+v, %v; want the row applied", replays, err)
+	}
+	b.is(t, "0 waiting, 0 open, 1 replayed, 0 superseded")
+}
+
+// TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater keeps the lock of the
+// pipeline, as a run of another process does.
+func TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater(t *testing.T) {
+	b := waitingBench(t, "V-1;Mutter;c1")
+	lock, err := os.OpenFile(filepath.Join(b.dir, "locks", "variants.lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	b.shelf.known["c1"] = true
+	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 0 {
+		t.Errorf("Rouse = %+v, %v; want it to leave a pipeline that runs alone", replays, err)
+	}
+	b.is(t, "1 waiting, 0 open, 0 replayed, 0 superseded")
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Whatever run ends next looks again, though it brings no category.
+	b.memory.files["a.csv"] = products(1)
+	other := filepath.Join(t.TempDir(), "other.yaml")
+	if err := os.WriteFile(other, []byte(pipelineText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.Load(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Run(t.Context(), p, hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "0 waiting, 0 open, 1 replayed, 0 superseded")
+}
+
+// TestMoreRowsWaitThanAPageHolds has many rows wait for many keys, half of
+// which arrive.
+func TestMoreRowsWaitThanAPageHolds(t *testing.T) {
+	const rows = 5_000
+	b := newBench(t)
+	b.memory.rows = 1_000
+	lines := make([]string, rows)
+	b.shelf.known = map[string]bool{}
+	for i := range lines {
+		lines[i] = fmt.Sprintf("V-%d;Mutter;c%d", i, i)
+	}
+	b.memory.files["variants.csv"] = lines
+	if _, err := b.Run(t.Context(), b.write(t, variantsText), hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < rows; i += 2 {
+		b.shelf.known[fmt.Sprintf("c%d", i)] = true
+	}
+	replays, err := b.Rouse(t.Context(), []string{"category"})
+	if err != nil || len(replays) != 1 || replays[0].Applied != rows/2 {
+		t.Errorf("Rouse = %+v, %v; want %d rows applied by one run", replays, err, rows/2)
+	}
+	b.is(t, "2500 waiting, 0 open, 2500 replayed, 0 superseded")
+}
