@@ -16,7 +16,7 @@ func (x *execution) lookAhead(ctx context.Context) error {
 	}
 	if !x.stream.Rereadable {
 		return x.pipeline.Fault("rules", errors.New(
-			"group_has and first_tier need to see all rows before the first is judged, and this source cannot be read twice: take them out, or deliver its rows as a file"))
+			"group_has, first_tier and rules over groups with against: target need to see all rows before the first is judged, and this source cannot be read twice: take them out, or deliver its rows as a file"))
 	}
 	var processor *pipelines.Processor
 	var read journal.Counts
@@ -27,7 +27,7 @@ func (x *execution) lookAhead(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && processor != nil {
-		x.ahead = processor.Survey()
+		x.ahead, err = processor.Survey(ctx)
 	}
 	return err
 }

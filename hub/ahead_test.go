@@ -31,7 +31,7 @@ func TestRulesThatLookAheadNeedASourceThatCanBeReadTwice(t *testing.T) {
 	b := newBench(t, products(4)...)
 	b.memory.once = true
 	_, err := b.Run(t.Context(), b.write(t, lookingAhead), hub.Options{})
-	if err == nil || !strings.Contains(err.Error(), "acme.yaml:5:1: rules: group_has and first_tier need to see all rows") || b.shelf.applies > 0 {
+	if err == nil || !strings.Contains(err.Error(), "acme.yaml:5:1: rules: group_has, first_tier and rules over groups") || b.shelf.applies > 0 {
 		t.Errorf("error %v after %d batches", err, b.shelf.applies)
 	}
 }

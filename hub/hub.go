@@ -201,6 +201,14 @@ func (r references) Holders(ctx context.Context, entity, field string, values []
 	return t.Holders(ctx, entity, field, values)
 }
 
+func (r references) Rows(ctx context.Context, request schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
+	t, err := r.owner(request.Entity)
+	if err != nil {
+		return 0, err
+	}
+	return t.Rows(ctx, request, fn)
+}
+
 func (r references) owner(entity string) (Target, error) {
 	e, err := r.hub.Registry.Entity(entity)
 	if err != nil {

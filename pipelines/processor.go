@@ -68,7 +68,7 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 func (x *Processor) Spill(scratch func() (Scratch, error)) { x.check.Spill(scratch) }
 
 // Survey returns what the batches processed so far tell about the whole.
-func (x *Processor) Survey() *Survey { return x.check.Survey() }
+func (x *Processor) Survey(ctx context.Context) (*Survey, error) { return x.check.Survey(ctx) }
 
 // Know gives the processor what a pass over the same rows has found.
 func (x *Processor) Know(s *Survey) { x.check.Know(s) }

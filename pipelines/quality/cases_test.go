@@ -2,6 +2,7 @@ package quality
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ type ruleCase struct {
 	Batches [][]map[string]any
 	Target  map[string][]string          // by entity: the keys that it holds
 	Holders map[string]map[string]string // by field: which key has which value
+	Held    []map[string]any             // rows of the entity that the target holds
 	Found   []string
 	Errors  []string
 }
@@ -72,8 +74,8 @@ func (c *ruleCase) run(t *testing.T) []string {
 		return strings.Split(errs.Error(), "\n")
 	}
 	var refs References
-	if c.Target != nil || c.Holders != nil {
-		refs = &target{keys: c.Target, holders: c.Holders}
+	if c.Target != nil || c.Holders != nil || c.Held != nil {
+		refs = &target{keys: c.Target, holders: c.Holders, rows: c.heldRows(t, e)}
 	}
 	check := rules.Start(refs)
 	if rules.LooksAhead() {
@@ -83,7 +85,11 @@ func (c *ruleCase) run(t *testing.T) []string {
 				t.Fatal(err)
 			}
 		}
-		check.Know(ahead.Survey())
+		survey, err := ahead.Survey(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		check.Know(survey)
 	}
 	var got []string
 	first := int64(2) // behind the header
@@ -99,6 +105,26 @@ func (c *ruleCase) run(t *testing.T) []string {
 		first += int64(len(rows))
 	}
 	return got
+}
+
+// heldRows returns the rows that the target holds as it would send them, with
+// a value in all parts of the key.
+func (c *ruleCase) heldRows(t *testing.T, e *schemas.Entity) *schemas.Batch {
+	t.Helper()
+	if c.Held == nil {
+		return nil
+	}
+	names := slices.Clone(c.Columns)
+	for _, f := range e.Key() {
+		names = append(names, f.Name)
+		for _, row := range c.Held {
+			if row[f.Name] == nil {
+				row[f.Name] = f.Default
+			}
+		}
+	}
+	slices.Sort(names)
+	return batch(t, e, columns(t, e, slices.Compact(names)...), c.Held)
 }
 
 // sentence writes a finding as the cases do.
@@ -121,6 +147,7 @@ func sentence(first int64, r schemas.Rejection) string {
 type target struct {
 	keys    map[string][]string
 	holders map[string]map[string]string
+	rows    *schemas.Batch
 	asked   []string // every key, in order
 	calls   int
 	err     error
@@ -145,10 +172,21 @@ func (x *target) Holders(_ context.Context, _, field string, values []string) ([
 	return holders, x.err
 }
 
+func (x *target) Rows(_ context.Context, _ schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
+	if x.rows == nil {
+		return 0, x.err
+	}
+	return 0, errors.Join(fn(x.rows), x.err)
+}
+
 // mute is a target that answers nothing.
 type mute struct{}
 
 func (mute) Known(context.Context, string, []string) ([]bool, error) { return nil, nil }
+
+func (mute) Rows(context.Context, schemas.RowsRequest, func(*schemas.Batch) error) (int64, error) {
+	return 0, nil
+}
 
 func (mute) Holders(context.Context, string, string, []string) ([]string, error) { return nil, nil }
 

@@ -20,6 +20,9 @@ type References interface {
 	// Holders returns for each value the key of the row of the entity that has
 	// it in the field, in the form of [schemas.Batch.KeyText], or "".
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
+	// Rows calls fn with the rows that the target holds, as batches that are
+	// fn's until it returns.
+	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (next int64, err error)
 }
 
 // A Check is the state of one run. It is used by one goroutine.
@@ -79,10 +82,10 @@ func (c *Check) Spill(scratch func() (Scratch, error)) {
 		u.seen.scratch = scratch
 	}
 	for _, g := range c.groups {
-		g.seen.scratch = scratch
+		g.seen.scratch, g.groups.scratch = scratch, scratch
 	}
 	for _, h := range c.has {
-		h.seen.scratch = scratch
+		h.seen.scratch, h.groupsSeen.scratch = scratch, scratch
 	}
 }
 

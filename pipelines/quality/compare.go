@@ -91,7 +91,7 @@ func (c *compiler) buildSteps(s *spec, r *rule, by, per string, rising bool) {
 		}
 	}
 	r.group = c.concernGroup(r, compared, group)
-	r.group.comparer = j
+	r.group.comparer, r.group.against = j, c.against(s)
 }
 
 // orderedColumn returns the column of a parameter that has an order, or -1.
@@ -209,7 +209,7 @@ func buildNoOverlap(c *compiler, s *spec, r *rule) {
 		}
 	}
 	r.group = c.concernGroup(r, compared, group)
-	r.group.comparer = j
+	r.group.comparer, r.group.against = j, c.against(s)
 }
 
 func (j *periods) read(v *view) func(int32) ([3]int64, bool) {

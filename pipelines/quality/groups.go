@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 type groupRule struct {
 	group    int      // the columns of the rule from here on make the group
 	nulls    []uint64 // by column of the group: the hash that stands for a null
+	against  bool     // the rows of the target are compared as well
 	comparer comparer
 }
 
@@ -126,6 +128,11 @@ type groupCheck struct {
 	rule *rule
 	seen memberStore // of the rows of earlier batches that passed
 
+	// groups are those that occur, gathered by a first pass to find their rows
+	// in the target, which a second pass has in target.
+	groups history
+	target *memberStore
+
 	// These are of the batch that is being checked.
 	hashes  []uint64 // by row; 0: it takes no part
 	members []member // by row
@@ -159,6 +166,9 @@ func (g *groupCheck) look(v *view) error {
 		}
 		g.members[row] = member{values: values, at: rowPlace{row: uint32(row)}}
 		before, found, err := g.first(&g.seen, row)
+		if !found && err == nil && g.target != nil {
+			before, found, err = g.first(g.target, row)
+		}
 		if err != nil {
 			return err
 		}
@@ -230,11 +240,15 @@ func (g *groupCheck) report(found *findings, v *view, o origin) {
 	for i := range g.clashes {
 		one := &g.clashes[i]
 		place := one.before.at
-		if !one.earlier {
-			place = o.place(int32(place.row))
+		name := "a row of the target"
+		switch {
+		case !one.earlier:
+			name = o.name(o.place(int32(place.row)))
+		case place.row > 0:
+			name = o.name(place)
 		}
 		value, _ := schemas.CellText(v.columns[0], int(one.row))
-		found.add(g.rule, one.row, value, g.rule.group.comparer.message(&g.members[one.row], &one.before, o.name(place)))
+		found.add(g.rule, one.row, value, g.rule.group.comparer.message(&g.members[one.row], &one.before, name))
 	}
 }
 
@@ -247,9 +261,12 @@ func (g *groupCheck) keep(rows []int32, rejected []bool, o origin) error {
 			if err := g.seen.add(hash, m); err != nil {
 				return err
 			}
+			if g.rule.group.against && g.target == nil {
+				g.groups.addOnce(hash)
+			}
 		}
 	}
-	return g.err
+	return cmp.Or(g.err, g.groups.err)
 }
 
 // A hasRule says that in every group some row has a certain value.
@@ -292,6 +309,7 @@ func (c *compiler) buildHas(s *spec, r *rule, text string) {
 		h.value = hashInt(value)
 	}
 	h.groupRule = *c.concernGroup(r, compared, group)
+	h.against = c.against(s)
 	h.message = fmt.Sprintf("stands without a row for %s: none has the same %s", schemas.Shorten(text), listed(r.Fields[1:]))
 	r.has = h
 }
@@ -302,6 +320,8 @@ type hasCheck struct {
 	rule  *rule
 	seen  history  // groups that have it, of the rows of this pass that passed
 	known *history // what a whole pass has seen; nil: this is that pass, or there was none
+
+	groupsSeen history // that occur, to find their rows in the target
 
 	groups, values []uint64 // of the batch, by row
 }
@@ -332,41 +352,23 @@ func (h *hasCheck) keep(rows []int32, rejected []bool) error {
 		return nil
 	}
 	for _, row := range rows {
-		if h.groups[row] == 0 || h.values[row] != h.rule.has.value || rejected[row] {
+		if h.groups[row] == 0 || rejected[row] {
 			continue
 		}
-		if _, has := h.seen.find(h.groups[row]); !has {
-			h.seen.add(h.groups[row], rowPlace{row: 1})
+		if h.rule.has.against {
+			h.groupsSeen.addOnce(h.groups[row])
+		}
+		if h.values[row] == h.rule.has.value {
+			h.seen.addOnce(h.groups[row])
 		}
 	}
-	return h.seen.err
+	return cmp.Or(h.seen.err, h.groupsSeen.err)
 }
 
 // LooksAhead tells that some rules judge a row by rows that may come behind
-// it: a run has to read its source once before the pass that counts.
+// it, or by those of the target that the run does not write anew: a run has to read its source once before the pass that counts.
 func (r *Rules) LooksAhead() bool {
-	return slices.ContainsFunc(r.rules, func(one *rule) bool { return one.has != nil })
-}
-
-// Survey is what a pass over all rows of a source has found, for rules that
-// judge a row by rows behind it.
-type Survey struct{ has []*history }
-
-// Survey returns what the batches checked so far tell about the whole.
-func (c *Check) Survey() *Survey {
-	s := &Survey{}
-	for _, h := range c.has {
-		s.has = append(s.has, &h.seen)
-	}
-	return s
-}
-
-// Know gives a run what a pass over the same rows with the same rules has
-// found. Without it rules that look ahead say nothing.
-func (c *Check) Know(s *Survey) {
-	for i, h := range c.has {
-		h.known = s.has[i]
-	}
+	return slices.ContainsFunc(r.rules, func(one *rule) bool { return one.has != nil || one.group != nil && one.group.against })
 }
 
 // lookAcross has the rules over several rows look at a batch.

@@ -101,7 +101,10 @@ func TestGroupsOfAnyBatches(t *testing.T) {
 				}
 				first += n
 			}
-			survey = check.Survey()
+			var err error
+			if survey, err = check.Survey(t.Context()); err != nil {
+				rt.Fatal(err)
+			}
 		}
 		want := wrongPrices(rows)
 		for i := range rows {

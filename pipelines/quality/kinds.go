@@ -116,7 +116,7 @@ func kinds() []*kind {
 					{Name: "by", Doc: "the field that rises", Required: true},
 					{Name: "order", Doc: "falling: the value must not rise; rising: it must not fall", Required: true},
 					{Name: "per", Doc: "the field with the number that the value is for"},
-					groupParameter(),
+					groupParameter(), targetParameter(),
 				},
 			},
 			fits: isOrdered, needs: "a number, a date or a time", reach: allTogether, build: buildMonotonic,
@@ -124,7 +124,7 @@ func kinds() []*kind {
 		{
 			Kind: Kind{
 				Name: "tiers", Doc: "the unit price does not rise with min_quantity", Example: "tiers: amount",
-				Parameters: []Parameter{groupParameter()},
+				Parameters: []Parameter{groupParameter(), targetParameter()},
 			},
 			fits: isDecimal, needs: "an amount", reach: allTogether, build: buildTiers,
 		},
@@ -132,7 +132,7 @@ func kinds() []*kind {
 			Kind: Kind{
 				Name: "group_has", Doc: "in every group of the source some row has the value",
 				Example:    "{ group_has: brand, value: ACME, group: category }",
-				Parameters: []Parameter{{Name: "value", Doc: "the value that a row of every group has", Required: true}, groupParameter()},
+				Parameters: []Parameter{{Name: "value", Doc: "the value that a row of every group has", Required: true}, groupParameter(), targetParameter()},
 			},
 			fits: func(t schemas.Type) bool { return isText(t) || isOrdered(t) }, needs: "text, a number, a date or a time",
 			reach: allTogether, build: buildGroupHas,
@@ -140,14 +140,14 @@ func kinds() []*kind {
 		{
 			Kind: Kind{
 				Name: "first_tier", Doc: "every price has a tier for the quantity 1", Example: "first_tier: min_quantity",
-				Parameters: []Parameter{groupParameter()},
+				Parameters: []Parameter{groupParameter(), targetParameter()},
 			},
 			fits: isDecimal, needs: "a quantity", reach: allTogether, build: buildFirstTier,
 		},
 		{
 			Kind: Kind{
 				Name: "no_overlap", Doc: "no two stretches from the first field to the second overlap in a group",
-				Example: "{ no_overlap: [valid_from, valid_to], group: [sku, list] }", Parameters: []Parameter{groupParameter()},
+				Example: "{ no_overlap: [valid_from, valid_to], group: [sku, list] }", Parameters: []Parameter{groupParameter(), targetParameter()},
 			},
 			fits: isOrdered, needs: "a number, a date or a time", reach: allTogether, build: buildNoOverlap,
 		},
@@ -163,6 +163,10 @@ func kinds() []*kind {
 
 func groupParameter() Parameter {
 	return Parameter{Name: "group", Doc: "the fields in which rows are the same that are compared; else the rest of the key"}
+}
+
+func targetParameter() Parameter {
+	return Parameter{Name: "against", Doc: "target: the rows of the target that the run does not write anew count as well"}
 }
 
 func textKind(name, doc, example string, build func(*compiler, *spec, *rule), parameters ...Parameter) *kind {
