@@ -52,24 +52,32 @@ func CodeHint(list CodeList, code string) string {
 	if KnownCode(list, code) {
 		return ""
 	}
-	near := ""
-	switch list {
-	case Currencies:
+	if list == Currencies {
 		if former := currencyTable().former[strings.ToUpper(strings.TrimSpace(code))]; former != "" {
 			return ", which ISO 4217 has withdrawn, did you mean " + former + "?"
 		}
-		near = lookUp(currencyTable().byCode, currencyTable().spellings, code)
-	case Units:
-		near = nearUnit(code)
-	case Countries:
-		near = countryTable().near(code)
-	case Languages:
-		near = nearLanguage(code)
 	}
+	near := NearCode(list, code)
 	if near == "" {
 		return ""
 	}
 	return ", did you mean " + near + "?"
+}
+
+// NearCode returns the code of the list that a text means, as [CodeHint] hints
+// at it, or "".
+func NearCode(list CodeList, text string) string {
+	switch list {
+	case Currencies:
+		return lookUp(currencyTable().byCode, currencyTable().spellings, text)
+	case Units:
+		return nearUnit(text)
+	case Countries:
+		return countryTable().near(text)
+	case Languages:
+		return nearLanguage(text)
+	}
+	return ""
 }
 
 // lookUp finds the code that a text means: the code in another case, or one

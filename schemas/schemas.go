@@ -72,6 +72,9 @@ type Field struct {
 	// Synonyms are the headers under which suppliers and ERPs send the field,
 	// by language (en, de, ...) and by system or format (sap, odoo, bmecat, ...).
 	Synonyms map[string][]string `json:"synonyms,omitempty"`
+	// ValueSynonyms are the words by which others mean the values of an enum,
+	// in any language, by value.
+	ValueSynonyms map[string][]string `json:"value_synonyms,omitempty"`
 }
 
 // An Entity declares one kind of row.

@@ -15,10 +15,11 @@ var mayImport = []struct{ layer, allowed string }{
 	{"connectors/*", "schemas connectors"},
 	{"connectors", "schemas"},
 	{"pipelines", "schemas connectors pipelines/*"},
+	{"pipelines/suggest", "schemas connectors pipelines/*"}, // it proposes what the others do
 	{"pipelines/*", "schemas connectors pipelines/expression"},
-	{"hub", "schemas connectors pipelines internal/* hub/*"},
+	{"hub", "schemas connectors pipelines pipelines/suggest internal/* hub/*"},
 	{"hub/broker/brokertest", "hub/broker"},
-	{"hub/*", "schemas connectors pipelines internal/* hub hub/*"},
+	{"hub/*", "schemas connectors pipelines pipelines/suggest internal/* hub hub/*"},
 	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},

@@ -123,7 +123,7 @@ func (a *app) root() *cobra.Command {
 	flags.String("data", "", "folder that holds the databases (default ./data; CROSSDOCK_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print JSON for programs to read")
 	root.AddCommand(
-		a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
+		a.suggestCommand(), a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.serveCommand(), a.versionCommand(),
 		a.exportCommand(),
 	)

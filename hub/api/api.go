@@ -41,6 +41,7 @@ func Register(api huma.API, cfg Config) {
 	s := &server{Config: cfg, uploads: make(chan struct{}, maxUploads), exports: make(chan struct{}, maxExports)}
 	s.registerImports(api)
 	s.registerExports(api)
+	s.registerSuggestions(api)
 	web.Register(api, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
 		Summary: "List runs, newest first",

@@ -32,11 +32,7 @@ func (s *server) registerImports(api huma.API) {
 		},
 	}
 	run := huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[Run]())
-	problem := func(description string) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
-			"application/problem+json": {Schema: huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[huma.ErrorModel]())},
-		}}
-	}
+	problem := problems(api)
 	op := &huma.Operation{
 		OperationID: "create-import", Method: http.MethodPost, Path: "/v1/imports", Tags: []string{"imports"},
 		Summary:     "Upload a file and run a pipeline over it",
@@ -66,6 +62,15 @@ func (s *server) registerImports(api huma.API) {
 	}))
 }
 
+// problems returns what describes an answer that tells what is wrong.
+func problems(api huma.API) func(description string) *huma.Response {
+	return func(description string) *huma.Response {
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: huma.SchemaFromType(api.OpenAPI().Components.Schemas, reflect.TypeFor[huma.ErrorModel]())},
+		}}
+	}
+}
+
 // Bounds of uploads: how many are received at a time, and how long one may
 // stand still.
 const (
@@ -93,18 +98,7 @@ func (s *server) createImport(api huma.API, hc huma.Context) {
 	ctx := context.WithoutCancel(hc.Context())
 	v, queued, err := s.receive(ctx, hc)
 	if err != nil {
-		var status huma.StatusError
-		if !errors.As(err, &status) {
-			s.Log.ErrorContext(ctx, "import", "error", err)
-			status = huma.Error500InternalServerError("internal error")
-		}
-		var errs []error
-		if model, ok := status.(*huma.ErrorModel); ok {
-			for _, detail := range model.Errors {
-				errs = append(errs, detail)
-			}
-		}
-		_ = huma.WriteErr(api, hc, status.GetStatus(), status.Error(), errs...)
+		s.refuse(ctx, api, hc, "import", err)
 		return
 	}
 	hc.SetHeader("Content-Type", "application/json")
@@ -115,23 +109,46 @@ func (s *server) createImport(api huma.API, hc huma.Context) {
 	_ = json.NewEncoder(hc.BodyWriter()).Encode(v)
 }
 
-// receive reads the form: the parts pipeline, file and again, in any order. It
-// reports whether the run that it returns was queued for it.
-func (s *server) receive(ctx context.Context, hc huma.Context) (v Run, queued bool, err error) {
+// refuse answers a form that came to nothing.
+func (s *server) refuse(ctx context.Context, api huma.API, hc huma.Context, doing string, err error) {
+	var status huma.StatusError
+	if !errors.As(err, &status) {
+		s.Log.ErrorContext(ctx, doing, "error", err)
+		status = huma.Error500InternalServerError("internal error")
+	}
+	var errs []error
+	if model, ok := status.(*huma.ErrorModel); ok {
+		for _, detail := range model.Errors {
+			errs = append(errs, detail)
+		}
+	}
+	_ = huma.WriteErr(api, hc, status.GetStatus(), status.Error(), errs...)
+}
+
+// openForm begins to read a form. The caller calls release when it is done.
+func (s *server) openForm(hc huma.Context, expected string) (form *multipart.Reader, release func(), err error) {
 	media, params, err := mime.ParseMediaType(hc.Header("Content-Type"))
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		return Run{}, false, huma.NewError(http.StatusUnsupportedMediaType,
-			"send multipart/form-data with the parts pipeline and file, as in: curl -F pipeline=acme-catalog -F file=@products.csv")
+		return nil, nil, huma.NewError(http.StatusUnsupportedMediaType, "send multipart/form-data with "+expected)
 	}
 	select {
 	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
 	default:
-		return Run{}, false, huma.Error503ServiceUnavailable(fmt.Sprintf("%d uploads are being received: try again in a minute", maxUploads))
+		return nil, nil, huma.Error503ServiceUnavailable(fmt.Sprintf("%d uploads are being received: try again in a minute", maxUploads))
 	}
 	_, w := humago.Unwrap(hc)
 	body := &patientReader{hc.BodyReader(), http.NewResponseController(w), s.Hub.Clock}
-	form := multipart.NewReader(body, params["boundary"])
+	return multipart.NewReader(body, params["boundary"]), func() { <-s.uploads }, nil
+}
+
+// receive reads the form: the parts pipeline, file and again, in any order. It
+// reports whether the run that it returns was queued for it.
+func (s *server) receive(ctx context.Context, hc huma.Context) (v Run, queued bool, err error) {
+	form, release, err := s.openForm(hc, "the parts pipeline and file, as in: curl -F pipeline=acme-catalog -F file=@products.csv")
+	if err != nil {
+		return Run{}, false, err
+	}
+	defer release()
 	var upload *hub.Upload
 	var pipeline *pipelines.Pipeline
 	var again *bool

@@ -74,6 +74,13 @@ func (f NumberFormat) Parse(text string) (schemas.Decimal, error) {
 	return 0, f.explain(text, err)
 }
 
+// Try is Parse for whoever wants to know whether text is a number and not why
+// it is none.
+func (f NumberFormat) Try(text string) (schemas.Decimal, bool) {
+	d, err := f.parse(text)
+	return d, err == nil
+}
+
 // IsPlain reports whether numbers in this format are read by
 // [schemas.ParseDecimal] as they stand.
 func (f NumberFormat) IsPlain() bool { return f.group == 0 && (f.point == 0 || f.point == '.') }

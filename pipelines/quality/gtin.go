@@ -11,6 +11,9 @@ func buildGTIN(c *compiler, _ *spec, r *rule) {
 	tests(c, r, stateless(gtinFault))
 }
 
+// IsGTIN reports whether text is a GTIN with a right check digit.
+func IsGTIN(text string) bool { return gtinFault(text) == "" }
+
 // gtinFault says what is wrong with a GTIN: GTIN-8, -12 (UPC), -13 (EAN) or
 // -14, of digits alone, the last of which checks the others (GS1 General
 // Specifications, sections 2.1 and 7.9).
