@@ -96,8 +96,8 @@ func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload, again
 	if err := h.journal.BeginFiles(ctx, u.id, p.Name, []journal.File{file}); err != nil {
 		return run, false, err
 	}
-	h.wakeUp()
 	run, err = h.journal.Run(ctx, u.id)
+	h.wakeUp() // only now, so that the answer says what every client can rely on: queued
 	return run, true, err
 }
 
