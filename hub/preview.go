@@ -55,7 +55,7 @@ func (h *Hub) Preview(ctx context.Context, p *pipelines.Pipeline, input *Input, 
 	}
 	defer reader.Close()
 	preview := &Preview{Pipeline: p.Name, Entity: p.Entity.Name, Rows: []PreviewRow{}}
-	for _, c := range p.Mapping.Columns() {
+	for _, c := range x.pipeline.Mapping.Columns() {
 		preview.Columns = append(preview.Columns, c.Name)
 	}
 	for len(preview.Rows) < rows {
@@ -154,17 +154,8 @@ type Report struct {
 // Check compares a pipeline with its source, step by step. The error is the
 // first step that failed.
 func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*Report, error) {
-	r := &Report{Pipeline: p.Name, Entity: p.Entity.Name, File: p.File, Rules: len(p.Rules.Describe())}
-	mapped := map[string]bool{}
-	for _, c := range p.Mapping.Columns() {
-		r.Mapped = append(r.Mapped, c.Name)
-		mapped[c.Field.Name] = true
-	}
-	for _, f := range p.Entity.Fields {
-		if !mapped[f.Name] && f.Name != schemas.DeletedField {
-			r.Unmapped = append(r.Unmapped, f.Name)
-		}
-	}
+	r := &Report{Pipeline: p.Name, Entity: p.Entity.Name, File: p.File}
+	r.describe(p)
 	source, err := h.sourceOf(p, input, nil)
 	if err != nil {
 		return r, err
@@ -179,10 +170,26 @@ func (h *Hub) Check(ctx context.Context, p *pipelines.Pipeline, input *Input) (*
 	if err := x.prepare(ctx); err != nil {
 		return r, err
 	}
+	r.describe(x.pipeline)
 	if _, err = x.process(); err == nil {
 		r.Columns = x.stream.Columns
 	}
 	return r, err
+}
+
+// describe says which fields a pipeline fills, and how many rules it has.
+func (r *Report) describe(p *pipelines.Pipeline) {
+	r.Rules, r.Mapped, r.Unmapped = len(p.Rules.Describe()), nil, nil
+	mapped := map[string]bool{}
+	for _, c := range p.Mapping.Columns() {
+		r.Mapped = append(r.Mapped, c.Name)
+		mapped[c.Field.Name] = true
+	}
+	for _, f := range p.Entity.Fields {
+		if !mapped[f.Name] && f.Name != schemas.DeletedField {
+			r.Unmapped = append(r.Unmapped, f.Name)
+		}
+	}
 }
 
 // Hint returns what a user can do about an error, or "".

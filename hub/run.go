@@ -350,6 +350,10 @@ func (x *execution) bind(ctx context.Context) error {
 		return fmt.Errorf("the source of pipeline %s offers nothing to read", p.Name)
 	}
 	x.stream = streams[0]
+	if p, err = p.Fit(x.stream.Columns); err != nil {
+		return err
+	}
+	x.pipeline = p
 	tables, err := h.tables(ctx, p)
 	if err != nil {
 		return err

@@ -52,7 +52,8 @@ type Pipeline struct {
 	// Referenced are checks of what the target holds behind a run.
 	Referenced []ReferencedBy
 
-	doc *document
+	rules []any // as written
+	doc   *document
 }
 
 // A Source names a connector and its settings, as written.
@@ -72,7 +73,7 @@ type Lookup struct {
 func topKeys() []string {
 	return []string{
 		"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
-		"files", "wait",
+		"files", "wait", "empty", "duplicates",
 	}
 }
 
@@ -152,14 +153,14 @@ func (p *Pipeline) parseEntity(registry *schemas.Registry) {
 		d.settingFaults("", errs)
 		return
 	}
+	p.parseEmpty()
 	specs, ok := d.root["rules"].([]any)
 	if !ok && d.root["rules"] != nil {
 		d.fault("rules", "must be a list, each item a rule such as `- required: name.en`")
 		return
 	}
-	if p.Rules, errs = quality.Compile(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
-		d.settingFaults("", errs)
-	}
+	p.rules = specs
+	p.compileRules()
 	p.parseChecks(registry)
 }
 

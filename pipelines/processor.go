@@ -56,6 +56,10 @@ func (r *Result) Reject(found ...schemas.Rejection) {
 // Start binds the pipeline to the columns of its source. Its error is Faults
 // where the mapping does not fit them.
 func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs References) (*Processor, error) {
+	p, err := p.Fit(columns)
+	if err != nil {
+		return nil, err
+	}
 	program, errs := p.Mapping.Bind(columns, tables)
 	if len(errs) > 0 {
 		return nil, p.Fault("", errs)

@@ -15,6 +15,10 @@ import (
 // Bind fits the mapping to the header of its source, and to lookup tables that
 // have been read. The program serves one goroutine.
 func (m *Mapping) Bind(source []string, tables map[string]*Table) (*Program, connectors.SettingErrors) {
+	m, errs := m.Fit(source)
+	if len(errs) > 0 {
+		return nil, errs
+	}
 	b := &binder{tables: tables}
 	p := &Program{entity: m.entity, columns: m.Columns(), source: slices.Clone(source)}
 	for _, name := range source {
@@ -58,7 +62,14 @@ func (b *binder) reader(f *form, r *reference) (reader, int) {
 	switch r.how {
 	case fromColumn:
 		at := b.column(r.text, r.path)
-		return columnReader(at), at
+		if len(r.others) == 0 {
+			return columnReader(at), at
+		}
+		any := anyReader{at}
+		for _, other := range r.others {
+			any = append(any, b.column(other, r.path))
+		}
+		return any, at
 	case fromConstant:
 		return constantReader(r.text), -1
 	case fromExpression:

@@ -62,6 +62,40 @@ func (r columnReader) read(m *batchRun, _ string) (cells, error) {
 	return c, nil
 }
 
+// An anyReader reads several columns by their places: in each row the first of
+// them that holds something.
+type anyReader []int
+
+func (r anyReader) read(m *batchRun, field string) (cells, error) {
+	columns := make([]cells, len(r))
+	for i, at := range r {
+		columns[i], _ = columnReader(at).read(m, field)
+	}
+	t := newTextBuilder(m.rows, len(columns[0].text.ValueBytes()))
+	c := cells{read: true, kinds: make([]connectors.Kind, m.rows)}
+	for row := range m.rows {
+		// Absent is what all of them are: one that is there and empty clears.
+		c.kinds[row] = connectors.AbsentCell
+		text := ""
+		for i := range columns {
+			kind := columns[i].kindOf(row)
+			if text = columns[i].get(row); text != "" || kind != connectors.AbsentCell {
+				c.kinds[row] = kind
+			}
+			if text != "" {
+				break
+			}
+		}
+		if text == "" {
+			t.appendNull()
+			continue
+		}
+		t.append(text)
+	}
+	c.text = t.build()
+	return c, t.err()
+}
+
 // A constantReader yields the same text in every row.
 type constantReader string
 

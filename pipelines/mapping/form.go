@@ -26,9 +26,10 @@ const (
 // cell of a lookup table.
 type reference struct {
 	how    how
-	path   string // in the pipeline
-	text   string // header, constant, expression or table
-	column string // of a lookup: the one whose cell is wanted
+	path   string   // in the pipeline
+	text   string   // header, constant, expression or table
+	others []string // further headers: the first column that holds something counts
+	column string   // of a lookup: the one whose cell is wanted
 	by     []*reference
 }
 
@@ -48,6 +49,8 @@ type form struct {
 	yes, no   []string
 	separator string
 	keep      bool // an empty cell keeps what the target has
+	emptySaid bool // the form says what an empty cell does
+	optional  bool // the source may lack the column
 	raw       bool // blanks around text stay
 	required  bool // of a lookup: its row must be there
 }
@@ -78,7 +81,7 @@ func parseForm(target schemas.Column, path string, from any, tables []string, fa
 	case nil:
 		faults.add(path, "is empty: write the header of a column, or { constant: text }")
 	case []any:
-		faults.add(path, "is a list, but must be a header or one of the forms { column: ... }, { constant: ... }, { expr: ... }, { lookup: ... }")
+		f.from = f.parseHeaders(path, from, faults)
 	default:
 		faults.add(path, "is %v: write a header that is a number in quotes, and a fixed value as { constant: %v }", from, from)
 	}
@@ -109,6 +112,9 @@ func (f *form) parseReference(path string, m map[string]any, tables []string, fa
 	how := how(slices.Index(formNames(), given[0]))
 	r := &reference{how: how, path: path + "." + given[0]}
 	value := m[given[0]]
+	if headers, ok := value.([]any); ok && how == fromColumn && m["lookup"] == nil {
+		return f.parseHeaders(r.path, headers, faults)
+	}
 	text, ok := value.(string)
 	switch {
 	case how == fromConstant:
@@ -205,7 +211,7 @@ func (f *form) isNumber() bool {
 // parseSettings reads what stands beside a reference, in the order of names so
 // that messages come in the same order every time.
 func (f *form) parseSettings(m map[string]any, faults *faults) {
-	known := append(formNames(), "by", "required", "default", "values", "otherwise", "decimal", "date", "zone", "true", "false", "split", "empty", "trim")
+	known := append(formNames(), "by", "required", "optional", "default", "values", "otherwise", "decimal", "date", "zone", "true", "false", "split", "empty", "trim")
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		path := f.path + "." + name
 		switch {
@@ -236,6 +242,8 @@ func (f *form) concerns(name string, m map[string]any) bool {
 		return t == schemas.List
 	case "by", "required":
 		return m["lookup"] != nil
+	case "optional":
+		return m["column"] != nil && m["lookup"] == nil || m["expr"] != nil
 	}
 	return true
 }
@@ -273,20 +281,25 @@ func (f *form) parseSetting(name string, value any, path string, faults *faults)
 			faults.add(path, "must be the text between two items, as in ','")
 		}
 	case "empty":
+		f.emptySaid = true
 		if f.keep = text == "keep"; !f.keep && text != "clear" {
 			faults.add(path, "is %s, but must be clear or keep", schemas.QuoteShort(fmt.Sprint(value)))
 		}
-	case "trim", "required":
-		yes, isBool := value.(bool)
-		if !isBool {
-			faults.add(path, "must be true or false, not %s", schemas.QuoteShort(fmt.Sprint(value)))
-		}
-		if name == "trim" {
-			f.raw = !yes
-		} else {
-			f.required = yes
-		}
+	case "trim":
+		f.raw = !truth(value, path, faults)
+	case "required":
+		f.required = truth(value, path, faults)
+	case "optional":
+		f.optional = truth(value, path, faults)
 	}
+}
+
+func truth(value any, path string, faults *faults) bool {
+	yes, isBool := value.(bool)
+	if !isBool {
+		faults.add(path, "must be true or false, not %s", schemas.QuoteShort(fmt.Sprint(value)))
+	}
+	return yes
 }
 
 func (f *form) parseValues(value any, path string, faults *faults) {

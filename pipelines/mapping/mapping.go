@@ -47,7 +47,7 @@ func Compile(e *schemas.Entity, filter string, assignments []Assignment, tables 
 	seen := map[string]bool{}
 	for _, a := range assignments {
 		path := "map." + a.Target
-		target, err := e.Column(a.Target)
+		target, err := column(e, a.Target)
 		switch {
 		case err != nil:
 			faults.add(path, "%s", err)
@@ -58,6 +58,7 @@ func Compile(e *schemas.Entity, filter string, assignments []Assignment, tables 
 		}
 		seen[a.Target] = true
 		if f := parseForm(target, path, a.From, tables, &faults); f != nil {
+			f.checkPattern(&faults)
 			f.tryLiterals(&faults)
 			m.forms = append(m.forms, f)
 		}
@@ -81,12 +82,23 @@ func (m *Mapping) sort() {
 	})
 }
 
+// KeepEmpty makes empty cells keep what the target has, where a form does not
+// say what they do.
+func (m *Mapping) KeepEmpty() {
+	for _, f := range m.forms {
+		f.keep = f.keep || !f.emptySaid
+	}
+}
+
 // Columns returns the mapped columns of the entity, in the order of its
-// fields and, within one, of their names.
+// fields and, within one, of their names. Those that a pattern stands for are
+// known only of a mapping that fits a source: see Fit.
 func (m *Mapping) Columns() []schemas.Column {
-	columns := make([]schemas.Column, len(m.forms))
-	for i, f := range m.forms {
-		columns[i] = f.target
+	columns := make([]schemas.Column, 0, len(m.forms))
+	for _, f := range m.forms {
+		if !f.isPattern() {
+			columns = append(columns, f.target)
+		}
 	}
 	return columns
 }

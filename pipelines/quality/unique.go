@@ -20,6 +20,7 @@ type uniqueRule struct {
 	key      bool
 	defaults []uint64 // by column: the hash that stands for a null
 	against  bool     // no other row of the target may have it either
+	repeats  bool     // several rows may: what was seen serves references alone
 }
 
 func buildUnique(c *compiler, s *spec, r *rule) {
@@ -70,6 +71,16 @@ func (c *compiler) addKey() {
 	r := &rule{Description: Description{Name: k.Name, Severity: schemas.Reject, Doc: k.Doc, BuiltIn: true}, unique: u}
 	c.concern(r, columns)
 	c.rules.rules = append(c.rules.rules, r)
+}
+
+// AllowRepeats lets several rows have the same key: each of them is applied,
+// in their order, so that later ones add to earlier ones.
+func (r *Rules) AllowRepeats() {
+	for _, one := range r.rules {
+		if one.unique != nil && one.unique.key {
+			one.unique.repeats = true
+		}
+	}
 }
 
 // defaultHash returns the hash that stands for a null of a key field: 0 where
@@ -207,7 +218,7 @@ func (u *uniqueCheck) begin() {
 // taken notes a row that has a like, and reports whether it falls by that.
 func (u *uniqueCheck) taken(row int32) bool {
 	hash := u.hashes[row]
-	if hash == 0 {
+	if hash == 0 || u.rule.unique.repeats {
 		return false
 	}
 	like := repeat{row: row, first: -1}
@@ -228,7 +239,7 @@ func (u *uniqueCheck) take(row int32) {
 	if hash == 0 || u.earlier[row] {
 		return
 	}
-	if u.rule.Severity == schemas.Warn {
+	if u.rule.Severity == schemas.Warn || u.rule.unique.repeats {
 		if _, ok := u.here.find(hash); ok {
 			return
 		}
@@ -281,7 +292,7 @@ func (u *uniqueCheck) keep(rows []int32, rejected []bool, o origin) {
 		if hash == 0 || rejected[row] || u.earlier[row] {
 			continue
 		}
-		if u.rule.Severity == schemas.Warn && u.hasSeen(hash) {
+		if (u.rule.Severity == schemas.Warn || u.rule.unique.repeats) && u.hasSeen(hash) {
 			continue
 		}
 		u.seen.add(hash, o.place(row))
