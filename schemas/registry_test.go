@@ -128,7 +128,7 @@ func TestExamplesKeepTheRulesOfCodes(t *testing.T) {
 
 // One header must not mean two fields of an entity, or suggestions are dice.
 func TestSynonymsAreUnambiguous(t *testing.T) {
-	systems := strings.Fields("sap odoo netsuite dynamics salesforce bmecat datanorm gs1 shopify magento")
+	systems := strings.Fields("sap odoo netsuite dynamics salesforce bmecat datanorm gs1 shopify magento djust")
 	for _, e := range Default().Entities() {
 		owner := map[string]string{}
 		for _, f := range e.Fields {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"crossdock/commerce/accounts"
 	"crossdock/commerce/catalog"
 	"crossdock/commerce/inventory"
 	"crossdock/commerce/pricing"
@@ -44,6 +45,9 @@ func parts() []part {
 		}},
 		{"inventory", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
 			return inventory.New(ctx, inventory.Config{Store: place, Clock: clock, Log: log})
+		}},
+		{"accounts", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
+			return accounts.New(ctx, accounts.Config{Store: place, Clock: clock, Log: log})
 		}},
 	}
 }

@@ -76,7 +76,12 @@ func (s *Service) tables() ([]upsert.Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	supplier, err := schemas.Default().Entity("supplier")
+	if err != nil {
+		return nil, err
+	}
 	return []upsert.Table{
+		{Entity: supplier},
 		{Entity: category, Judge: judgeCategories(category), Ordered: true},
 		{Entity: product, Changed: noteUnindexed},
 	}, nil
