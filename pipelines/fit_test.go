@@ -60,7 +60,7 @@ func process(t *testing.T, text string, header []string, rows ...[]string) (find
 	return findings, values
 }
 
-const products = "pipeline: p\nsource: { connector: csv, path: p.csv }\nentity: product\nmap: { sku: id, name.*: 'name[*]', brand: { column: brand, empty: clear } }\n"
+const products = "pipeline: p\nsource: { connector: csv, path: p.csv }\nentity: product\nmap: { sku: id, name.*: 'name[*]', brand: { column: [brand, marque], empty: clear, optional: true }, mpn: { column: mpn, optional: true } }\n"
 
 func TestRepeatedKeysAreMergedWhereThePipelineSaysSo(t *testing.T) {
 	header := []string{"id", "name[en]", "brand"}

@@ -65,7 +65,7 @@ func (f *form) checkPattern(faults *faults) {
 // NeedsSource reports whether only the header of the source tells which
 // columns are mapped.
 func (m *Mapping) NeedsSource() bool {
-	return slices.ContainsFunc(m.forms, func(f *form) bool {
+	return !m.fits && slices.ContainsFunc(m.forms, func(f *form) bool {
 		return f.isPattern() || f.optional || f.from.how == fromColumn && len(f.from.others) > 0
 	})
 }
@@ -81,7 +81,7 @@ func (m *Mapping) Fit(source []string) (*Mapping, connectors.SettingErrors) {
 	for i, name := range source {
 		headers[i] = strings.TrimSpace(name)
 	}
-	fitted := &Mapping{entity: m.entity, filter: m.filter, tables: m.tables}
+	fitted := &Mapping{entity: m.entity, filter: m.filter, tables: m.tables, fits: true}
 	var faults faults
 	taken := map[string]bool{} // what is mapped by name stands before patterns
 	for _, f := range m.forms {

@@ -32,6 +32,7 @@ type Mapping struct {
 	filter string
 	forms  []*form
 	tables []string
+	fits   bool // a source, whose columns its patterns have become
 }
 
 // Compile reads the assignments of a pipeline. Errors have paths relative to
