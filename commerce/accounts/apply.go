@@ -27,6 +27,12 @@ func (s *Service) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, 
 	return s.engine.Diff(ctx, b)
 }
 
+// Revert puts back some of the rows that a run has changed, where nothing has
+// changed them since, and says where to go on.
+func (s *Service) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error) {
+	return s.engine.Revert(ctx, id, r)
+}
+
 // Rows calls fn with the rows of an entity as batches, all of one moment, and
 // returns the sequence to ask after for what changes later.
 func (s *Service) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error) {
