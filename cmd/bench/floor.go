@@ -35,6 +35,8 @@ func measureFloor(kind, file, dir string) error {
 		rows, took, err = floorImport(file, filepath.Join(dir, "import.db"))
 	case "excelize":
 		rows, took, err = floorExcelize(file)
+	case "postgres-copy", "postgres-merge":
+		rows, took, err = floorPostgres(context.Background(), kind, file)
 	default:
 		err = fmt.Errorf("unknown floor %q", kind)
 	}

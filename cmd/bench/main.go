@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -32,12 +33,13 @@ func main() {
 	products := flag.Int("products", 1_000_000, "products in the CSV file")
 	sheetRows := flag.Int("sheet-rows", 200_000, "products in the XLSX file")
 	rounds := flag.Int("rounds", 3, "how often everything is measured; the median is printed")
+	only := flag.String("only", "", "measure only the steps whose names contain this, PostgreSQL for instance")
 	step := flag.String("step", "", "one step of the bench, which it runs as a process of its own")
 	flag.Parse()
 	var err error
 	switch *step {
 	case "":
-		err = bench(ctx, *binary, *dir, *products, *sheetRows, *rounds)
+		err = bench(ctx, *binary, *dir, *only, *products, *sheetRows, *rounds)
 	case "generate":
 		_, err = generate(*dir, *products, *sheetRows)
 	default:
@@ -61,7 +63,7 @@ type result struct {
 	note    string
 }
 
-func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds int) error {
+func bench(ctx context.Context, binary, dir, only string, products, sheetRows, rounds int) error {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return err
@@ -71,13 +73,18 @@ func bench(ctx context.Context, binary, dir string, products, sheetRows, rounds 
 		return err
 	}
 	b := &runner{ctx: ctx, binary: binary, dir: dir, data: filepath.Join(dir, "data"), steps: steps(dir, files)}
+	b.steps = slices.DeleteFunc(b.steps, func(s step) bool { return !strings.Contains(s.name, only) })
+	stop, err := startPostgres(ctx)
+	if err != nil {
+		return err
+	}
 	for range rounds {
 		if err := b.round(); err != nil {
-			return err
+			return errors.Join(err, stop())
 		}
 	}
 	print(b.measures)
-	return nil
+	return stop()
 }
 
 // A measure is a line of the table: the same step measured in every round.
@@ -123,6 +130,9 @@ const exitAbsent = 4
 func (b *runner) measure(s step) (result, error) {
 	if s.floor != "" {
 		return runFloor(b.ctx, s.floor, s.file, b.dir)
+	}
+	if err := b.choose(s); err != nil {
+		return result{}, err
 	}
 	if s.fresh {
 		if err := os.RemoveAll(b.data); err != nil {

@@ -12,6 +12,7 @@ type step struct {
 	pipeline string
 	fresh    bool     // begin with an empty data folder; else go on with the last one
 	before   []string // pipelines to run before, unmeasured
+	postgres bool     // the services' data is in PostgreSQL
 
 	// of names the step of the same round whose rate this one's is divided by,
 	// and bar the least that the ratio should be; 0: none is set.
@@ -34,7 +35,7 @@ const (
 func steps(dir string, f generated) []step {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	categories := []string{in("categories.yaml")}
-	return []step{
+	return append([]step{
 		{name: "floor: read the file", floor: "read", file: f.csv},
 		{name: "floor: parse it with encoding/csv", floor: "parse", file: f.csv},
 		{name: "floor: arrow-go's CSV reader, all text", floor: "arrow", file: f.csv},
@@ -54,5 +55,5 @@ func steps(dir string, f generated) []step {
 		{name: "XLSX into SQLite, first load", pipeline: in("products-xlsx.yaml"), file: f.xlsx, fresh: true, before: categories, of: excelizeLoop, bar: 8},
 		{name: "XLSX of inline texts into SQLite, first load", pipeline: in("products-inline.yaml"), file: f.xlsxInline, fresh: true, before: categories, of: excelizeInline},
 		{name: "NDJSON into SQLite, first load", pipeline: in("products-ndjson.yaml"), file: f.ndjson, fresh: true, before: categories, of: insertFloor},
-	}
+	}, postgresSteps(dir, f)...)
 }

@@ -21,6 +21,13 @@ func changedProduct(i int, random *rand.Rand, row []string) {
 	}
 }
 
+// otherProduct fills a product of the file in which every one has changed.
+func otherProduct(i int, random *rand.Rand, row []string) {
+	productRow(i, random, row)
+	row[4] += ", new"
+	row[6] += " new"
+}
+
 func categoryRow(i int, _ *rand.Rand, row []string) {
 	row[0], row[1] = categoryCode(i), fmt.Sprintf("Category %d", i)
 }
@@ -120,6 +127,8 @@ func writePipelines(dir string, f generated) error {
 		"prices.yaml":           fmt.Sprintf(pricesPipeline, filepath.Base(f.prices)),
 		"prices-changed.yaml":   fmt.Sprintf(pricesPipeline, filepath.Base(f.pricesChanged)),
 		"stock.yaml":            fmt.Sprintf(stockPipeline, filepath.Base(f.stock)),
+
+		"products-all-changed.yaml": products("bench-products", "csv", f.csvAllChanged),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err

@@ -136,6 +136,12 @@ func (s *Service) step(ctx context.Context, p part) (more bool, err error) {
 		return false, err // without the writer's lock, since this is asked all day
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if s.db.Postgres() {
+			// Of pages without a summary every one would be read.
+			if _, err := tx.ExecContext(ctx, `SELECT brin_summarize_new_values('product_by_id')`); err != nil {
+				return err
+			}
+		}
 		for left := p.rows; left > 0; {
 			n, found, err := s.indexRange(ctx, tx, p, left)
 			if more = found; err != nil || !found {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strconv"
 
 	"crossdock/commerce"
 	"crossdock/internal/store"
@@ -40,7 +39,6 @@ type Product struct {
 	TaxClass         string            `json:"tax_class" doc:"How it is taxed."`
 	LangUsed         map[string]string `json:"lang_used" doc:"The language of each text shown."`
 
-	id      int64
 	version int64 // the batch that changed it last
 }
 
@@ -63,7 +61,7 @@ type ProductPage struct {
 	NextCursor string    `json:"next_cursor,omitempty" doc:"Where the list goes on; absent on the last page."`
 }
 
-const productColumns = `id, sku, changed_seq, status, parent_sku, gtin, mpn, name, description, brand, manufacturer, category, base_unit,
+const productColumns = `sku, changed_seq, status, parent_sku, gtin, mpn, name, description, brand, manufacturer, category, base_unit,
 	pack_size, min_order_quantity, order_multiple, weight, country_of_origin, customs_tariff, attributes, images, tax_class`
 
 // scanProduct returns a function that reads a product in the language of the chain.
@@ -76,7 +74,7 @@ func scanProduct(chain []string) func(*sql.Rows) (Product, error) {
 			&p.ParentSKU, &p.GTIN, &p.MPN, &p.Brand, &p.Manufacturer, &p.Category, &p.CountryOfOrigin, &p.CustomsTariff,
 		}
 		null := make([]sql.NullString, len(optional))
-		if err := rows.Scan(&p.id, &p.SKU, &p.version, &p.Status, &null[0], &null[1], &null[2], &name, &description,
+		if err := rows.Scan(&p.SKU, &p.version, &p.Status, &null[0], &null[1], &null[2], &name, &description,
 			&null[3], &null[4], &null[5], &p.BaseUnit, &p.PackSize, &p.MinOrderQuantity, &p.OrderMultiple, &p.Weight,
 			&null[6], &null[7], &attributes, &images, &p.TaxClass); err != nil {
 			return p, err
@@ -194,20 +192,20 @@ func (s *Service) page(ctx context.Context, q ProductQuery, places []place, lang
 		}
 		page.NextCursor = web.EncodeCursor(last)
 	}
-	ids, order := make([]string, len(places)), make(map[int64]int, len(places))
+	skus, order := make([]string, len(places)), make(map[string]int, len(places))
 	for i, p := range places {
-		ids[i], order[p.ID] = strconv.FormatInt(p.ID, 10), i
+		skus[i], order[p.SKU] = p.SKU, i
 	}
-	wanted, err := store.Array(ids)
+	wanted, err := store.Array(skus)
 	if err != nil {
 		return page, err
 	}
 	list, err := store.Collect(ctx, s.db.Read(), scanProduct(languages),
-		`SELECT `+productColumns+` FROM product WHERE id IN (SELECT CAST(value AS bigint) FROM `+s.db.List("?")+` l)`, wanted)
+		`SELECT `+productColumns+` FROM product WHERE sku IN (SELECT value FROM `+s.db.List("?")+` l)`, wanted)
 	if err != nil {
 		return page, fmt.Errorf("read products: %w", err)
 	}
-	slices.SortFunc(list, func(a, b Product) int { return cmp.Compare(order[a.id], order[b.id]) })
+	slices.SortFunc(list, func(a, b Product) int { return cmp.Compare(order[string(a.SKU)], order[string(b.SKU)]) })
 	page.Items = append(page.Items, list...)
 	return page, nil
 }

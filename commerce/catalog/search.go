@@ -19,7 +19,7 @@ const (
 	foundInSQLite = `bm25(product_search, 10, 10, 8, 5, 1, 3) AS rank
 		FROM product_search JOIN product p ON p.id = product_search.rowid WHERE product_search MATCH ?1`
 	foundInPostgres = `CAST(-ts_rank(CAST('{0.1, 0.3, 0.5, 1}' AS float4[]), s.words, CAST(?1 AS tsquery), 1) AS float8) AS rank
-		FROM product_search s JOIN product p ON p.id = s.id WHERE s.words @@ CAST(?1 AS tsquery)`
+		FROM product_search s JOIN product p ON p.sku = s.sku WHERE s.words @@ CAST(?1 AS tsquery)`
 )
 
 // search lists the products in which the words occur, by relevance.

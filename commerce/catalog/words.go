@@ -85,7 +85,7 @@ func (d *document) add(text, weight string) {
 // addWords brings the products of a range of ids into the search index of PostgreSQL.
 func addWords(ctx context.Context, tx *sql.Tx, first, last int64) error {
 	var ids []int64
-	var documents []string
+	var skus, documents []string
 	_, err := store.Collect(ctx, tx, func(rows *sql.Rows) (none struct{}, err error) {
 		var id int64
 		var sku string
@@ -105,15 +105,16 @@ func addWords(ctx context.Context, tx *sql.Tx, first, last int64) error {
 		for _, lang := range slices.Sorted(maps.Keys(description)) {
 			d.add(description[lang], "D")
 		}
-		ids, documents = append(ids, id), append(documents, string(d.b))
+		ids, skus, documents = append(ids, id), append(skus, sku), append(documents, string(d.b))
 		return none, nil
 	}, `SELECT id, sku, gtin, mpn, name, description, brand FROM product WHERE id BETWEEN ? AND ?`, first, last)
 	if err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO product_search (id, words)
-		SELECT id, CAST(words AS tsvector) FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) AS d (id, words)`, ids, documents); err != nil {
+		INSERT INTO product_search (id, sku, words)
+		SELECT id, sku, CAST(words AS tsvector) FROM unnest(CAST(? AS bigint[]), CAST(? AS text[]), CAST(? AS text[])) AS d (id, sku, words)`,
+		ids, skus, documents); err != nil {
 		return fmt.Errorf("words of products %d to %d: %w", first, last, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
@@ -192,6 +193,21 @@ func BenchmarkProducts(b *testing.B) {
 	b.ReportMetric(update.rate(benchRows), "changed_rows/s")
 	b.ReportMetric(load.rate(benchRows)/bare.rate(benchRows), "load/floor")
 	b.ReportMetric(reload.rate(benchRows)/load.rate(benchRows), "same/load")
+}
+
+// BenchmarkProductsInPostgres measures the same three loads in PostgreSQL; its
+// floors are measured by cmd/bench.
+func BenchmarkProductsInPostgres(b *testing.B) {
+	var load, reload, update best
+	for b.Loop() {
+		e := openEngineAt(b, storetest.Postgres(b))
+		load.take(applyAll(b, e, "1", benchBatches(b, 0)))
+		reload.take(applyAll(b, e, "2", benchBatches(b, 0)))
+		update.take(applyAll(b, e, "3", benchBatches(b, 1)))
+	}
+	b.ReportMetric(load.rate(benchRows), "load_rows/s")
+	b.ReportMetric(reload.rate(benchRows), "same_rows/s")
+	b.ReportMetric(update.rate(benchRows), "changed_rows/s")
 }
 
 // BenchmarkPrices measures the narrow rows of prices: four tiers a product.

@@ -18,9 +18,9 @@ import (
 type bulkSQL struct {
 	numbers []bool // by column: it is a BIGINT, else a TEXT
 
-	// probe finds the rows of keys: place, ctid, row_hash, id.
-	// read reads the rows at their ctids: place, id, row_hash, columns, changed_seq.
-	probe, read, remove, reserve string
+	// probe finds the rows of keys: place, ctid, id, row_hash. probeAll reads
+	// them as well, columns and changed_seq, and so does read for rows at ctids.
+	probe, probeAll, read, remove, reserve string
 
 	stage     string // the table that takes the changed rows in
 	makeStage string
@@ -52,10 +52,12 @@ func newBulkSQL(t *table) *bulkSQL {
 		b.reserve = fmt.Sprintf("SELECT setval(s, nextval(s) + ?1 - 1) FROM (SELECT CAST(pg_get_serial_sequence(%s, 'id') AS regclass) AS s) q",
 			store.Quote(t.name))
 	}
-	b.probe = "SELECT k.place, t.ctid, t.row_hash, " + id + " FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k (" +
+	at := "SELECT k.place, t.ctid, " + id + ", t.row_hash"
+	all := ", " + strings.Join(names, ", ") + ", t.changed_seq"
+	keys := " FROM unnest(" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k (" +
 		strings.Join(parts, ", ") + ", place) JOIN " + t.name + " t ON " + strings.Join(match, " AND ")
-	b.read = "SELECT k.place, " + id + ", t.row_hash, " + strings.Join(names, ", ") +
-		", t.changed_seq FROM unnest($1::tid[]) WITH ORDINALITY AS k (at, place) JOIN " + t.name + " t ON t.ctid = k.at"
+	b.probe, b.probeAll = at+keys, at+all+keys
+	b.read = at + all + " FROM unnest($1::tid[]) WITH ORDINALITY AS k (at, place) JOIN " + t.name + " t ON t.ctid = k.at"
 	b.remove = "DELETE FROM " + t.name + " t USING unnest($1::tid[]) AS k (at) WHERE t.ctid = k.at RETURNING 1"
 	b.makeStage = "CREATE TEMPORARY TABLE IF NOT EXISTS " + b.stage + " (at tid, row_hash bigint, " + strings.Join(staged, ", ") + ") ON COMMIT DELETE ROWS"
 	return b
@@ -118,7 +120,8 @@ type bulk struct {
 	rest  []int // those to be taken one by one, after the others
 
 	creates []creation
-	stale   []placed // to be read: their contents may differ, or they are to be deleted
+	spare   []creation // whose ids are free again
+	stale   []placed   // to be read: their contents may differ, or they are to be deleted
 	updates []placed
 	deletes []placed
 
@@ -137,6 +140,11 @@ type bulk struct {
 func (p *pass) rowsInBulk(ctx context.Context) error {
 	p.asked = true
 	b := &bulk{pass: p, sql: p.t.inBulk}
+	for i, c := range p.t.columns {
+		if len(p.inputs[i]) > 0 || c.fallback != nil {
+			b.filled = append(b.filled, i)
+		}
+	}
 	if p.t.Ordered {
 		p.batch.Each(func(row int) bool { b.rest = append(b.rest, row); return true })
 	} else if err := b.atOnce(ctx); err != nil {
@@ -162,6 +170,9 @@ func (b *bulk) atOnce(ctx context.Context) error {
 	if len(b.first) == 0 {
 		return nil
 	}
+	if done, err := b.insertUnasked(); done || err != nil {
+		return err
+	}
 	if err := b.probe(keys); err != nil {
 		return err
 	}
@@ -174,6 +185,30 @@ func (b *bulk) atOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// insertUnasked inserts all rows without a look at what is there, which saves a
+// fifth of a first load. It returns false where it cannot, or where a key turns
+// out to be taken, and has done nothing then.
+func (b *bulk) insertUnasked() (done bool, err error) {
+	if !b.t.unasked || b.changes != nil || slices.ContainsFunc(b.first, func(row int) bool { return b.isDelete(row) || b.lacks(row) >= 0 }) {
+		return false, nil
+	}
+	rejected := len(b.outcome.Rejected)
+	for _, row := range b.first {
+		b.creates = append(b.creates, creation{row: row})
+	}
+	if err := b.judgeCreates(); err != nil {
+		return false, err
+	}
+	broken, err := b.try(func() error { return b.copyNew(b.creates) })
+	if !broken || err != nil {
+		return true, err
+	}
+	b.spare = b.creates
+	b.creates, b.later, b.outcome.Rejected = nil, nil, b.outcome.Rejected[:rejected]
+	clear(b.waiting)
+	return false, nil
 }
 
 // sort parts the rows, and returns the keys of those that come first as one
@@ -226,60 +261,91 @@ func (b *bulk) canStore() bool {
 // probe parts the rows by what the table has of their keys.
 func (b *bulk) probe(keys []any) error {
 	there := make([]placed, len(b.first))
-	err := b.conn.Ask(b.sql.probe, func(row [][]byte) error {
+	query := b.sql.probe
+	if b.t.readFirst {
+		query = b.sql.probeAll
+	}
+	n, reader := 0, staleReader{bulk: b}
+	err := b.conn.Ask(query, func(row [][]byte) error {
+		n++
 		place := int(binary.BigEndian.Uint64(row[0])) - 1
-		there[place] = placed{
+		known := &there[place]
+		*known = placed{
 			row: b.first[place], there: true, at: [6]byte(row[1]),
-			hash: int64(binary.BigEndian.Uint64(row[2])), id: int64(binary.BigEndian.Uint64(row[3])),
+			id: int64(binary.BigEndian.Uint64(row[2])), hash: int64(binary.BigEndian.Uint64(row[3])),
 		}
+		if !b.isDelete(known.row) && b.reverts == "" && known.hash == int64(b.hashes[known.row]) {
+			b.outcome.Unchanged++
+			return nil
+		}
+		if b.t.readFirst {
+			return reader.take(known, row[2:])
+		}
+		b.stale = append(b.stale, *known)
 		return nil
 	}, keys...)
+	if err == nil {
+		err = reader.end()
+	}
 	if err != nil {
 		return fmt.Errorf("look up %d keys: %w", len(b.first), err)
 	}
 	for place, row := range b.first {
-		switch known := there[place]; {
-		case !known.there && b.isDelete(row):
+		switch {
+		case there[place].there:
+		case b.isDelete(row):
 			b.outcome.Unchanged++
-		case !known.there:
-			b.creates = append(b.creates, creation{row: row})
-		case b.isDelete(row) || b.reverts != "" || known.hash != int64(b.hashes[row]):
-			b.stale = append(b.stale, known)
 		default:
-			b.outcome.Unchanged++
+			b.creates = append(b.creates, creation{row: row})
 		}
 	}
+	b.found = n
+	b.t.unasked = n == 0
 	return nil
 }
 
-// mergeStale reads the rows that may change, and decides what becomes of them.
-// A judge may ask the database, which answers one question at a time: then they
-// are all read first.
+// mergeStale reads the rows that may change, where probe has not done so.
 func (b *bulk) mergeStale() error {
-	if len(b.stale) == 0 {
-		return nil
-	}
-	var read [][]driver.Value
-	err := b.conn.Ask(b.sql.read, func(row [][]byte) error {
-		place := int(binary.BigEndian.Uint64(row[0])) - 1
-		b.decode(row[1:])
-		if b.judge == nil {
-			return b.decide(&b.stale[place])
+	if !b.t.readFirst && len(b.stale) > 0 {
+		reader := staleReader{bulk: b}
+		err := b.conn.Ask(b.sql.read, func(row [][]byte) error {
+			return reader.take(&b.stale[int(binary.BigEndian.Uint64(row[0]))-1], row[2:])
+		}, tidArray(b.stale))
+		if err == nil {
+			err = reader.end()
 		}
-		if read == nil {
-			read = make([][]driver.Value, len(b.stale))
-		}
-		read[place] = slices.Clone(b.old)
-		return nil
-	}, tidArray(b.stale))
-	for place, old := range read {
-		if err == nil && old != nil {
-			copy(b.old, old)
-			err = b.decide(&b.stale[place])
+		if err != nil {
+			return fmt.Errorf("read %d rows: %w", len(b.stale), err)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("merge %d rows: %w", len(b.stale), err)
+	b.t.readFirst = 2*(len(b.updates)+len(b.deletes)) > b.found
+	return nil
+}
+
+// A staleReader decides what becomes of rows as they are read. A judge may ask
+// the database, which answers one question at a time: then they are kept until
+// all are read.
+type staleReader struct {
+	*bulk
+	rows  []*placed
+	whole [][]driver.Value
+}
+
+func (r *staleReader) take(known *placed, row [][]byte) error {
+	r.decode(row)
+	if r.judge == nil {
+		return r.decide(known)
+	}
+	r.rows, r.whole = append(r.rows, known), append(r.whole, slices.Clone(r.old))
+	return nil
+}
+
+func (r *staleReader) end() error {
+	for i, known := range r.rows {
+		copy(r.old, r.whole[i])
+		if err := r.decide(known); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -377,6 +443,12 @@ func (b *bulk) judgeCreates() error {
 	if len(may) == 0 || b.sql.reserve == "" {
 		return nil
 	}
+	if len(may) <= len(b.spare) {
+		for i := range may {
+			may[i].id = b.spare[i].id
+		}
+		return nil
+	}
 	last, err := b.conn.Value(b.sql.reserve, int64(len(may)))
 	if err != nil {
 		return err
@@ -445,11 +517,6 @@ func halve[T any](b *bulk, rows []T, take func([]T) error, rowOf func(T) int) er
 
 // writeCreates brings the new rows into the table.
 func (b *bulk) writeCreates() error {
-	for i, c := range b.t.columns {
-		if len(b.inputs[i]) > 0 || c.fallback != nil {
-			b.filled = append(b.filled, i)
-		}
-	}
 	return halve(b, b.creates, b.copyNew, func(c creation) int { return c.row })
 }
 

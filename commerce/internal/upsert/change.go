@@ -51,7 +51,7 @@ func (p *pass) writeMerged(row int) error {
 		p.set[n].Value = p.merged[i]
 		n++
 	}
-	if p.t.hasID {
+	if p.t.byID {
 		p.set[n].Value = p.old[0]
 	} else {
 		for j := range p.keyArgs {

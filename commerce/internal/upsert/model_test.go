@@ -162,7 +162,9 @@ func testRandomBatches(t *testing.T, place store.Place) {
 				}
 			}
 			// The way that rows take depends on what batches before have found.
-			e.tables["product"].insertFirst = rapid.Bool().Draw(r, "insert first")
+			table := e.tables["product"]
+			table.insertFirst = rapid.Bool().Draw(r, "insert first")
+			table.unasked, table.readFirst = table.insertFirst, rapid.Bool().Draw(r, "read first")
 			b := servicetest.Rows(r, "product", header, rows)
 			want := m.apply(header, rows)
 			id := schemas.BatchID{Run: "r", Seq: int64(i + 1)}

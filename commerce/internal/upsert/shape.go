@@ -217,8 +217,8 @@ func (s *shape) composeUpdate() {
 		}
 	}
 	where, n := s.t.where, len(s.t.key)
-	if s.t.hasID {
-		where, n = " WHERE id = ?", 1 // spares a way through the index
+	if s.t.byID {
+		where, n = " WHERE id = ?", 1
 	}
 	s.update = "UPDATE " + s.t.name + " SET " + strings.Join(sets, ", ") + where
 	s.set = store.Args(2 + len(s.sent) + n)

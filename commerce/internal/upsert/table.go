@@ -21,11 +21,14 @@ type table struct {
 	where, hashSQL, readSQL, deleteSQL, probeSQL string
 
 	inBulk *bulkSQL // in PostgreSQL
+	byID   bool     // a row is found by its id, which spares a way through the index
 
 	// insertFirst is set while batches bring almost only new keys: then it
-	// costs less to try an insert than to ask before. Only the function that
-	// holds the writing connection touches it.
-	insertFirst bool
+	// costs less to try an insert than to ask before. In PostgreSQL unasked is
+	// set while all are new, and readFirst while most rows that are there change,
+	// so that they are read at once. Only the function that holds the writing
+	// connection touches them.
+	insertFirst, unasked, readFirst bool
 }
 
 // A column is one column of a table.
@@ -63,6 +66,7 @@ func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
 		return nil, err
 	}
 	t.compose()
+	t.byID = t.hasID && !db.Postgres()
 	if db.Postgres() {
 		t.inBulk = newBulkSQL(t)
 	}
