@@ -101,7 +101,7 @@ func conformance(t testing.TB) connectortest.Harness {
 func TestConformance(t *testing.T) {
 	h := conformance(t)
 	large := filepath.Join(t.TempDir(), "large.xml")
-	h.LargeRows = 60_000
+	h.LargeRows, h.HeapBound = 25_000, 12<<20
 	writeProducts(t, large, int(h.LargeRows))
 	h.Large = func(t testing.TB) connectors.Source { return newSource(t, ".", settings("path", large)) }
 	for _, fault := range faults() {

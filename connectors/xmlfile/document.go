@@ -16,12 +16,22 @@ import (
 
 // Bounds of a document. They are far above those of any catalogue.
 const (
-	maxDepth    = 100
-	maxToken    = 16 << 20 // bytes of a text, or of a tag with its attributes
-	maxRecord   = 64 << 20
-	maxElements = 500_000 // of a record
-	maxAbove    = 1 << 20 // bytes that are kept of what stands before the records
+	maxDepth = 100
+	maxAbove = 1 << 20 // bytes that are kept of what stands before the records
 )
+
+// limits are the bounds that depend on nothing but the memory to spend.
+type limits struct {
+	token    int64 // bytes of a text, or of a tag with its attributes
+	record   int64 // bytes
+	elements int   // of a record
+	cell     int   // bytes
+}
+
+// usualLimits leave room for pictures that are written out in a document.
+func usualLimits() limits {
+	return limits{token: 16 << 20, record: 64 << 20, elements: 500_000, cell: 10 << 20}
+}
 
 // A document is one file whose encoding is known.
 type document struct {
@@ -30,6 +40,7 @@ type document struct {
 	cfg     *Config
 	record  []step
 	layout  *layout
+	limits  limits
 	sampled int   // records seen while the columns were learned
 	rows    int64 // seen likewise
 	crowded bool  // rows share lines, so that they are counted instead
@@ -138,12 +149,13 @@ type records struct {
 type input struct {
 	*bufio.Reader
 	n, token int64 // bytes handed out, in all and before the current token
+	most     int64 // bytes of a token
 }
 
-var errLongToken = fmt.Errorf("a text or a tag is longer than %d MiB", maxToken>>20)
+var errLongToken = errors.New("a text or a tag is too long")
 
 func (s *input) ReadByte() (byte, error) {
-	if s.n-s.token > maxToken {
+	if s.n-s.token > s.most {
 		return 0, errLongToken
 	}
 	b, err := s.Reader.ReadByte()
@@ -169,7 +181,7 @@ func (d *document) open(ctx context.Context) (*records, error) {
 		}
 		return nil, d.errorf(0, "", "cannot be read: %v", err)
 	}
-	r := &records{doc: d, file: file, in: &input{Reader: bufio.NewReaderSize(text, 64<<10)}}
+	r := &records{doc: d, file: file, in: &input{Reader: bufio.NewReaderSize(text, 64<<10), most: d.limits.token}}
 	r.decoder = xml.NewDecoder(r.in)
 	r.decoder.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 already
 	return r, nil
@@ -212,7 +224,7 @@ func (r *records) failed(err error) error {
 	case errors.Is(err, io.EOF):
 		return r.doc.errorf(at, "was it fully written?", "the file ends and holds no XML element")
 	case errors.Is(err, errLongToken):
-		return r.doc.errorf(r.line, "", "%v", errLongToken)
+		return r.doc.errorf(r.line, "", "a text or a tag is longer than %d MiB", r.in.most>>20)
 	case !isSyntax:
 		return &connectors.Error{Place: connectors.Place{Resource: r.doc.file.Name, Row: at}, Message: "cannot be read from this line on", Err: err}
 	case strings.Contains(syntax.Msg, "unexpected EOF"):
@@ -327,7 +339,7 @@ func (r *records) take(ctx context.Context, start xml.StartElement) (whole bool,
 				r.tree.add(token)
 			}
 		}
-		if r.in.n-began > maxRecord || len(r.tree.elements) > maxElements {
+		if r.in.n-began > r.doc.limits.record || len(r.tree.elements) > r.doc.limits.elements {
 			whole = false
 		}
 		if token, err = r.token(ctx); err != nil {

@@ -20,8 +20,6 @@ const (
 	tooLong  = "too_long"
 )
 
-const maxCell = 10 << 20 // bytes
-
 // A reader reads the documents of a dataset one after the other. A batch
 // never holds rows of two of them.
 type reader struct {
@@ -213,7 +211,7 @@ func (r *reader) add(d *document) {
 // fault finds the values of a row and says what is wrong with it.
 func (r *reader) fault(d *document, one row) *connectors.Reject {
 	if !r.whole {
-		return &connectors.Reject{Column: -1, Rule: tooLong, Message: fmt.Sprintf("the record has more than %d MiB or %d elements: is record the path of one record?", maxRecord>>20, maxElements)}
+		return &connectors.Reject{Column: -1, Rule: tooLong, Message: fmt.Sprintf("the record has more than %d MiB or %d elements: is record the path of one record?", d.limits.record>>20, d.limits.elements)}
 	}
 	r.layout.fill(&r.records.tree, r.records.frames, one, r.cells)
 	for i, values := range r.cells {
@@ -224,8 +222,8 @@ func (r *reader) fault(d *document, one row) *connectors.Reject {
 				return &connectors.Reject{Column: i, Rule: encoding, Value: schemas.Shorten(string(value[:min(len(value), 1024)])), Message: fmt.Sprintf("the text is not %s, as the file says: set encoding to that of the file", d.charset.Name), Cells: r.keep()}
 			}
 		}
-		if size > maxCell {
-			return &connectors.Reject{Column: i, Rule: tooLong, Message: fmt.Sprintf("a value is longer than %d MiB", maxCell>>20), Cells: r.keep()}
+		if size > d.limits.cell {
+			return &connectors.Reject{Column: i, Rule: tooLong, Message: fmt.Sprintf("a value is longer than %d MiB", d.limits.cell>>20), Cells: r.keep()}
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ func Type() connectors.Type {
 
 func open(cfg Config, env connectors.Env) (connectors.Source, error) {
 	record, err := parseRecord(cfg.Record, cfg.Namespaces)
-	return &source{cfg: cfg, record: record, env: env}, err
+	return &source{cfg: cfg, record: record, limits: usualLimits(), env: env}, err
 }
 
 // Validate reports the settings that cannot work.
@@ -79,6 +79,7 @@ const sampleRecords = 1000 // read by Check
 type source struct {
 	cfg    Config
 	record []step
+	limits limits
 	env    connectors.Env
 
 	mu    sync.Mutex
@@ -184,7 +185,7 @@ func (s *source) inspect(ctx context.Context, files []connectors.File, limit int
 	}
 	data := &dataset{layout: l}
 	for _, file := range files {
-		doc := &document{file: file, cfg: &s.cfg, record: s.record, layout: l}
+		doc := &document{file: file, cfg: &s.cfg, record: s.record, layout: l, limits: s.limits}
 		if err := doc.recognise(); err != nil {
 			return nil, err
 		}

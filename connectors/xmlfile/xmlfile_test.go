@@ -44,8 +44,6 @@ func faults() []fault {
 		{"an unknown encoding", `<?xml version="1.0" encoding="latin-77"?>` + items("<item/>"), settings(), "the encoding that the file declares"},
 		{"deep", items("<item>" + strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200) + "</item>"), settings(), "nested more than 100 deep"},
 		{"deep beside the records", items(strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200)), settings(), "nested more than 100 deep"},
-		{"a long text", items("<item>" + strings.Repeat("x", 17<<20) + "</item>"), settings(), "a text or a tag is longer than 16 MiB"},
-		{"a long attribute", items(`<item a="` + strings.Repeat("x", 17<<20) + `"/>`), settings(), "a text or a tag is longer than 16 MiB"},
 		{"many names", items("<item>" + manyNames(5000) + "</item>"), settings(), "more than 4096 different elements"},
 		{"nothing to explode", items("<item>1</item>"), settings("explode", "price"), `explode is "price", but no record has such an element`},
 		{"columns that are nowhere", items("<item>1</item>"), settings("columns", map[string]any{"a": "b"}), "no record has a value in any of its columns"},
@@ -249,10 +247,25 @@ func TestRejects(t *testing.T) {
 	if len(rows) != 1 || len(rejects) != 1 || rejects[0].Rule != "encoding" || rejects[0].Row != 2 || rejects[0].Column != 1 || rejects[0].Cells[0] != "1" {
 		t.Errorf("of text that is not of its encoding: rows %q, rejects %+v", rows, rejects)
 	}
-	long := "<c>\n<p>" + strings.Repeat("<a/>", maxElements) + "</p>\n<p><a>1</a></p><p><a>" + strings.Repeat("x", maxCell+1) + "</a></p></c>"
-	rows, rejects = read(t, long, settings("record", "/c/p"))
+	long := "<c>\n<p>" + strings.Repeat("<a/>", 100) + "</p>\n<p><a>1</a></p><p><a>" + strings.Repeat("x", 101) + "</a></p></c>"
+	src := newSource(t, write(t, map[string]string{"x.xml": long}), settings("record", "/c/p"))
+	src.(*source).limits = limits{token: 1000, record: 1000, elements: 100, cell: 100}
+	rows, rejects = readSource(t, src)
 	if len(rows) != 1 || len(rejects) != 2 || rejects[0].Rule != "too_long" || rejects[1].Rule != "too_long" || rejects[1].Column != 0 {
 		t.Errorf("of what is too long: rows %q, %d rejects", rows, len(rejects))
+	}
+}
+
+func TestTextsAndTagsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	for _, content := range []string{
+		"<c><p>" + long + "</p></c>", `<c><p a="` + long + `"/></c>`, "<c><!--" + long + "--><p>1</p></c>", "<c><" + long + "/></c>",
+	} {
+		src := newSource(t, write(t, map[string]string{"x.xml": content}), settings("record", "/c/p"))
+		src.(*source).limits.token = 4096
+		if _, err := src.Open(t.Context(), connectors.ReadRequest{}); err == nil || !strings.Contains(err.Error(), "x.xml:1: a text or a tag is longer than") {
+			t.Errorf("%.20s: error is %v", content, err)
+		}
 	}
 }
 
