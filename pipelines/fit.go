@@ -48,8 +48,10 @@ func (p *Pipeline) Fit(columns []string) (*Pipeline, error) {
 	fitted := *p
 	fitted.doc = &document{file: p.File, places: p.doc.places, root: p.doc.root}
 	fitted.Mapping = mapping
-	if fitted.compileRules(); len(fitted.doc.faults) > 0 {
-		return nil, fitted.doc.err()
+	fitted.compileRules()
+	fitted.compileChecks()
+	if err := fitted.doc.err(); err != nil {
+		return nil, err
 	}
 	return &fitted, nil
 }

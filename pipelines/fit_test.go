@@ -94,7 +94,7 @@ func TestRulesOverPatternsAreReadWithTheSource(t *testing.T) {
 	if strings.Join(findings, ", ") != "required name.en" {
 		t.Errorf("found %q", findings)
 	}
-	p, err := pipelines.Parse("p.yaml", []byte(products+"rules: [{ required: name.en }]\n"), schemas.Default())
+	p, err := pipelines.Parse("p.yaml", []byte(products+"rules: [{ required: name.en }]\nchecks: [{ null_rate: brand, max: 10% }]\n"), schemas.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,7 @@ func TestRulesOverPatternsAreReadWithTheSource(t *testing.T) {
 		want   string
 	}{
 		{[]string{"id", "name[de]", "brand"}, "p.yaml:5:11: rules[0].required: "},
+		{[]string{"id", "name[en]"}, "p.yaml:6:12: checks[0].null_rate: "},
 		{[]string{"id", "names", "brand"}, "p.yaml:4:17: map.name.*: the source has no column like name[*]"},
 	} {
 		if _, err := p.Start(tt.header, nil, nil); err == nil || !strings.HasPrefix(err.Error(), tt.want) {

@@ -84,9 +84,19 @@ func (p *Pipeline) parseChecks(registry *schemas.Registry) {
 		return
 	}
 	p.parseReferenced(specs, registry)
+	p.compileChecks()
+}
+
+// compileChecks reads the checks of what is mapped: of a mapping that the
+// source completes only when it has.
+func (p *Pipeline) compileChecks() {
+	if p.Mapping.NeedsSource() {
+		return
+	}
+	specs, _ := p.doc.root["checks"].([]any)
 	var errs connectors.SettingErrors
 	if p.Checks, errs = profile.CompileChecks(p.Entity, p.Mapping.Columns(), specs); len(errs) > 0 {
-		d.settingFaults("", errs)
+		p.doc.settingFaults("", errs)
 	}
 }
 

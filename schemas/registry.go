@@ -14,7 +14,7 @@ var declarations embed.FS
 
 // entityOrder is the order of help, and one in which every entity stands
 // behind those that it refers to.
-const entityOrder = "category product supplier price_list price warehouse stock_level account address"
+const entityOrder = "category category_attribute product supplier price_list price warehouse stock_level account address"
 
 // A Registry knows the entities by name.
 type Registry struct {

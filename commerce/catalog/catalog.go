@@ -76,12 +76,17 @@ func (s *Service) tables() ([]upsert.Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	attribute, err := schemas.Default().Entity("category_attribute")
+	if err != nil {
+		return nil, err
+	}
 	supplier, err := schemas.Default().Entity("supplier")
 	if err != nil {
 		return nil, err
 	}
 	return []upsert.Table{
 		{Entity: supplier},
+		{Entity: attribute},
 		{Entity: category, Judge: judgeCategories(category), Ordered: true},
 		{Entity: product, Changed: noteUnindexed},
 	}, nil
