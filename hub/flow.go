@@ -70,7 +70,7 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 			if err != nil {
 				return err
 			}
-			if err := send(inner, results, &processed{b, result, processor, reader.Ack}); err != nil {
+			if err := send(inner, results, &processed{batch: b, result: result, processor: processor, ack: reader.Ack}); err != nil {
 				return err
 			}
 		}

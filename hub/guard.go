@@ -142,10 +142,10 @@ func movedColumns(before, now []string) []string {
 	return moved
 }
 
-// mustSurvey reports whether a guard needs to see the whole of a source before its
-// first row is written.
+// mustSurvey reports whether a guard needs to see the whole of a source before
+// its first row is written.
 func (x *execution) mustSurvey() bool {
-	return x.pipeline.StopAbove < 1 || x.pipeline.Guard.MinRows > 0 || x.pipeline.StopsByCheck()
+	return x.pipeline.StopAbove < 1 || x.pipeline.Guard.MinRows > 0 || x.pipeline.Guard.Newest != "" || x.pipeline.StopsByCheck()
 }
 
 // guardRows compares how many rows the source has with what runs had before.

@@ -163,7 +163,7 @@ func (h *Hub) putBackAll(ctx context.Context, r *journal.Revert, s *RevertSummar
 func (s *RevertSummary) add(some schemas.Reverted) journal.Counts {
 	counts := journal.Counts{Applied: int64(some.Applied), Unchanged: int64(some.Unchanged), Rejected: int64(some.KeptRows)}
 	counts.Read = counts.Applied + counts.Unchanged + counts.Rejected
-	s.Counts.Add(counts)
+	s.Add(counts)
 	s.Kinds.add(some.Outcome)
 	s.Kept = append(s.Kept, some.Kept[:min(len(some.Kept), schemas.MaxKept-len(s.Kept))]...)
 	return counts

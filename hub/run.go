@@ -113,6 +113,7 @@ type execution struct {
 	known      []journal.Past     // finished runs before this one, newest first
 	inputs     []journal.File     // the files of a source that reads files
 	nothing    bool               // no file is left to read
+	newest     string             // value of the field that guard.newest names
 	files      []*os.File         // scratch
 }
 
@@ -122,6 +123,7 @@ type processed struct {
 	result    *pipelines.Result
 	processor *pipelines.Processor
 	ack       func(context.Context, connectors.Cursor) error // tells the source that the batch is safe
+	compared  bool                                           // with what the target holds
 }
 
 // Run executes a pipeline and returns its summary. The error is the reason
@@ -216,6 +218,11 @@ func (x *execution) finish(ctx context.Context, s *Summary, hashes *hashes, fail
 	if err := x.endFiles(ctx, hashes, failure); err != nil {
 		return err
 	}
+	if x.newest != "" {
+		if err := x.observe(ctx); err != nil {
+			return err
+		}
+	}
 	superseded, err := h.journal.Finish(ctx, x.id, s.Status, s.Error, resources)
 	s.Superseded = x.superseded + superseded
 	if err != nil {
@@ -306,7 +313,7 @@ func (x *execution) register(ctx context.Context) error {
 	if err := x.beginFiles(ctx); err != nil {
 		return err
 	}
-	if err := x.hub.journal.Observe(ctx, x.id, x.stream.Columns, nil); err != nil {
+	if err := x.observe(ctx); err != nil {
 		return err
 	}
 	x.parked, err = x.hub.journal.OpenKeys(ctx, x.pipeline.Name, openKeys)
@@ -438,8 +445,13 @@ const aheadBatches = 8
 func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 	var counts journal.Counts
 	var ahead []*processed
-	kept := true
+	kept, resource := true, ""
 	err := x.flow(ctx, func(one *processed) error {
+		if err := x.guardChanges(ctx, one); err != nil {
+			return err
+		}
+		x.noteNewest(one)
+		resource = one.batch.Origin.Resource
 		found, parked := x.account(one, schemas.Outcome{})
 		x.blame(parked)
 		x.exemplify(parked)
@@ -456,6 +468,9 @@ func (x *execution) survey(ctx context.Context) ([]*processed, error) {
 		return nil, err
 	}
 	if err := x.tooMany(counts); err != nil {
+		return nil, err
+	}
+	if err := x.guardNewest(ctx, resource); err != nil {
 		return nil, err
 	}
 	if err := x.guardRows(ctx, counts.Read); err != nil {
@@ -500,6 +515,9 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
+	if err := x.guardChanges(ctx, one); err != nil {
+		return err
+	}
 	x.seq++
 	outcome, err := x.applyOrDiff(ctx, one)
 	if err != nil {

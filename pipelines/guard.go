@@ -21,11 +21,13 @@ const (
 type Guard struct {
 	Header  string  // what to do when the source has other columns than before; "": stop, where a source has a header
 	MinRows float64 // share of the rows that runs had before, below which a run is held; 0: none
+	Newest  string  // a date or time whose newest value must not be older than in the run before; "": none
+	Changes []ChangeGuard
 }
 
 func (p *Pipeline) parseGuard() {
 	p.Guard = Guard{}
-	m := p.doc.section("guard", "{ header: stop, min_rows: 50% }", "header", "min_rows")
+	m := p.doc.section("guard", "{ header: stop, min_rows: 50% }", "header", "min_rows", "newest", "change")
 	if value, there := m["header"]; there {
 		p.Guard.Header = p.doc.choice("guard.header", value, GuardStop, GuardWarn, GuardIgnore)
 	}

@@ -124,6 +124,7 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	}
 	p.parseEntity(registry)
 	p.parseWait(registry)
+	p.parseFieldGuards()
 	if err := d.err(); err != nil {
 		return nil, err
 	}
