@@ -135,6 +135,7 @@ type Error struct {
 	Group    string           `json:"group"`
 	Assignee string           `json:"assignee,omitempty"`
 	Revision int64            `json:"revision"`
+	Alias    string           `json:"alias,omitempty"`  // the code of the rule elsewhere, see schemas.CodeAlias
 	Edited   *Cells           `json:"edited,omitempty"` // the row with its edits, where it has any
 }
 
@@ -151,7 +152,7 @@ func (r *Row) Errors() []Error {
 		list[i] = Error{
 			ID: f.ID, Run: r.Run, Pipeline: r.Pipeline, Entity: r.Entity, Key: r.Key, Rule: f.Rule, Severity: f.Severity,
 			Field: f.Field, Value: f.Value, Message: f.Message, Origin: origin, Row: r.Cells, Status: r.Status, Attempts: r.Attempts,
-			Group: f.Group, Assignee: r.Assignee, Revision: r.Revision, Edited: edited,
+			Group: f.Group, Assignee: r.Assignee, Revision: r.Revision, Alias: schemas.CodeAlias(f.Rule), Edited: edited,
 		}
 	}
 	return list

@@ -115,7 +115,7 @@ func TestAnErrorIsPrintedAsTheContractSays(t *testing.T) {
 	}
 	want := `[{"id":1,"run":"r1","pipeline":"acme","entity":"product","key":"A-1","rule":"gtin","severity":"reject","field":"gtin",` +
 		`"value":"400","message":"is wrong","origin":{"resource":"acme.csv","part":"","row":7,"column":"EAN \"neu\",","cell":""},` +
-		`"row":{"Nr":"A-1","EAN \"neu\",":null},"status":"open","attempts":1,"group":"g7eskb6z53m","revision":0}]`
+		`"row":{"Nr":"A-1","EAN \"neu\",":null},"status":"open","attempts":1,"group":"g7eskb6z53m","revision":0,"alias":"F-E-012"}]`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -34,6 +34,16 @@ func TestAssessmentsAreKeptByRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	begin("stopped", "acme") // what did not finish is nothing to compare with
+	if err := j.Assess(t.Context(), journal.Assessment{Run: "stopped", Pipeline: "acme", Profile: []byte(`{"rows":7}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Finish(t.Context(), "stopped", journal.Stopped, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := j.Profiles(t.Context(), "acme", 10); err != nil || len(list) != 0 {
+		t.Errorf("%d profiles to compare with, %v; want none of runs that did not finish", len(list), err)
+	}
 	const runs = 103 // three more than there are profiles kept
 	for i := range runs {
 		id := fmt.Sprintf("r%03d", i)
@@ -44,6 +54,9 @@ func TestAssessmentsAreKeptByRun(t *testing.T) {
 			Drift:   []journal.Drift{{Column: "EAN", Kind: "nulls", Message: "moved"}},
 		})
 		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Finish(t.Context(), id, journal.Succeeded, "", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
