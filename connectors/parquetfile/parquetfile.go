@@ -91,7 +91,7 @@ func (s *source) Check(ctx context.Context) []connectors.Probe {
 }
 
 // Files lists the files that the path names.
-func (s *source) Files() ([]connectors.File, error) { return connectors.FindFiles(s.env, s.cfg.Path) }
+func (s *source) Files() ([]connectors.File, error) { return connectors.ListFiles(s.env, s.cfg.Path) }
 
 // Discover returns the one stream that the files make together.
 func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
