@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
@@ -46,7 +45,10 @@ func (h *Hub) Suggest(ctx context.Context, req SuggestRequest) (*suggest.Proposa
 	env := connectors.Env{Dir: filepath.Dir(req.Input.Path), Names: map[string]string{req.Input.Path: name}}
 	source, err := kind.New(settings, env)
 	if pipelines.IsSetting(err) {
-		return nil, fmt.Errorf("%s as %s: %w", name, kind.Name, err)
+		return nil, &connectors.Error{
+			Place: connectors.Place{Resource: name}, Message: "cannot be read as " + kind.Name, Err: err,
+			Hint: "settings of the connector are given as in --source header=3; see: crossdock connectors describe " + kind.Name,
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (m *matcher) evidence(x *index, field, c int) verdict {
 			return verdict{against: "holds more than yes and no"}
 		}
 	case schemas.Enum:
-		return enumerated(f, p)
+		return enumerated(f, p, negated(m.readings[c]))
 	case schemas.Identifier, schemas.Reference:
 		return m.identifying(x.entity, f, c)
 	case schemas.Text, schemas.LocalisedText:
@@ -127,20 +127,21 @@ func dated(p *profile) verdict {
 	return verdict{support: 0.3, reason: "dates"}
 }
 
-func enumerated(f *schemas.Field, p *profile) verdict {
+func enumerated(f *schemas.Field, p *profile, negated bool) verdict {
 	if p.distinct > max(12, 3*len(f.Values)) {
 		return verdict{against: fmt.Sprintf("holds %d different values, and %s has %d", p.distinct, f.Name, len(f.Values))}
 	}
 	known, long := 0, false
 	for _, v := range p.values {
-		if meaning(f, v.text) != "" {
+		if meaning(f, v.text, negated) != "" {
 			known++
 			long = long || len(v.text) > 3
 		}
 	}
 	share := float64(known) / float64(len(p.values))
 	v := verdict{support: share - 0.3}
-	if share == 1 && long && len(p.values) > 1 {
+	// What is yes and no in the one column is no and yes in another.
+	if _, _, truths := p.truths(); share == 1 && long && len(p.values) > 1 && !truths {
 		v.alone = 0.75
 	}
 	if share > 0 {
@@ -149,8 +150,27 @@ func enumerated(f *schemas.Field, p *profile) verdict {
 	return v
 }
 
-// meaning returns the value of an enum that a text means, or "".
-func meaning(f *schemas.Field, text string) string {
+// negated reports whether a header says that yes means inactive.
+func negated(readings []reading) bool {
+	return slices.ContainsFunc(readings[0].words, func(w string) bool {
+		switch w {
+		case "inactive", "inaktiv", "blocked", "locked", "disabled", "gesperrt", "sperrkennzeichen", "inactif", "bloque", "inactivo", "bloqueado",
+			"inattivo", "bloccato", "inactief", "geblokkeerd":
+			return true
+		}
+		return false
+	})
+}
+
+// meaning returns the value of an enum that a text means, or "". Where the
+// header negates, yes means no: a mark under Sperrkennzeichen is no active row.
+func meaning(f *schemas.Field, text string, negated bool) string {
+	if yes, truth := truthOf(text); negated && truth {
+		text = "no"
+		if !yes {
+			text = "yes"
+		}
+	}
 	squeezed := newName(words(text)).squeezed
 	for _, v := range f.Values {
 		if newName(words(v)).squeezed == squeezed {

@@ -151,7 +151,7 @@ func (m *matcher) form(match *Match, f *schemas.Field, one pair, unit int, rules
 	case schemas.Boolean:
 		truth(&s, p)
 	case schemas.Enum:
-		if !enum(match, &s, f, p) {
+		if !enum(match, &s, f, p, negated(m.readings[one.column])) {
 			return false
 		}
 	case schemas.List:
@@ -247,17 +247,17 @@ func truth(s *settings, p *profile) {
 	if len(no) > 0 && !usual(no) {
 		s.add("false", flowList(no))
 	}
-	if len(no) == 0 && p.filled < p.rows && len(yes) == 1 {
+	if len(no) == 0 && p.filled < p.rows && len(yes) == 1 && strings.EqualFold(yes[0], "x") {
 		s.add("default", "false") // a mark in some rows alone
 	}
 }
 
 // enum writes the value table, as far as the values are understood.
-func enum(match *Match, s *settings, f *schemas.Field, p *profile) bool {
+func enum(match *Match, s *settings, f *schemas.Field, p *profile, negated bool) bool {
 	var known, unknown []string
 	same := true
 	for _, v := range p.values {
-		to := meaning(f, v.text)
+		to := meaning(f, v.text, negated)
 		if to == "" {
 			unknown = append(unknown, shorten(v.text))
 			continue

@@ -200,8 +200,8 @@ func (m *matcher) hits(x *index, c int) map[slot]hit {
 			continue
 		}
 		h = combine(h, v)
-		if h.score < 0.3 {
-			continue
+		if h.score < 0.3 || f.Name == schemas.DeletedField && h.score < Sure {
+			continue // a row that is deleted for a likeness of names is gone
 		}
 		s := slot{field: i}
 		if f.Type == schemas.LocalisedText {

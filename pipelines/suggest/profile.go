@@ -165,16 +165,28 @@ func (p *profile) truths() (yes, no []string, ok bool) {
 		return nil, nil, false
 	}
 	for _, v := range p.values {
-		switch strings.ToLower(v.text) {
-		case "true", "yes", "1", "y", "t", "ja", "j", "oui", "o", "si", "sí", "s", "x", "vrai", "wahr", "vero", "verdadero", "waar", "on":
-			yes = append(yes, v.text)
-		case "false", "no", "0", "n", "f", "nein", "non", "nee", "faux", "falsch", "falso", "onwaar", "off", "-":
-			no = append(no, v.text)
-		default:
+		is, known := truthOf(v.text)
+		switch {
+		case !known:
 			return nil, nil, false
+		case is:
+			yes = append(yes, v.text)
+		default:
+			no = append(no, v.text)
 		}
 	}
 	return yes, no, true
+}
+
+// truthOf returns whether a word says yes, and whether it says yes or no at all.
+func truthOf(word string) (yes, known bool) {
+	switch strings.ToLower(word) {
+	case "true", "yes", "1", "y", "t", "ja", "j", "oui", "o", "si", "sí", "s", "x", "vrai", "wahr", "vero", "verdadero", "waar", "on":
+		return true, true
+	case "false", "no", "0", "n", "f", "nein", "non", "nee", "faux", "falsch", "falso", "onwaar", "off", "-":
+		return false, true
+	}
+	return false, false
 }
 
 // samples returns the most frequent values, to be shown.

@@ -18,6 +18,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"crossdock/connectors"
 	"crossdock/schemas"
@@ -156,13 +159,16 @@ func round(x float64) float64 { return float64(int(x*100+0.5)) / 100 }
 // pipelineName makes a name of that of a file.
 func pipelineName(file, fallback string) string {
 	base, _, _ := strings.Cut(file[strings.LastIndexAny(file, `/\`)+1:], ".")
-	name := strings.Join(words(base), "-")
-	name = strings.Map(func(r rune) rune {
-		if r < 0x80 {
-			return r
+	var b strings.Builder
+	for _, r := range norm.NFKD.String(strings.ToLower(base)) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case !unicode.Is(unicode.Mn, r) && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
 		}
-		return -1
-	}, name)
+	}
+	name := strings.TrimLeft(b.String(), "-")
 	name = strings.Trim(name[:min(len(name), 100)], "-")
 	return cmp.Or(name, strings.ReplaceAll(fallback, "_", "-"))
 }

@@ -81,6 +81,8 @@ func TestFormsAreInferred(t *testing.T) {
 		{"last day", "price", column("end date", "2026-12-31", "2027-12-31"), "valid_to", "end date", "last day"},
 		{"values of an enum", "product", column("Status", "aktiv", "gesperrt", "7"), "status", "{ column: Status, values: { aktiv: active, gesperrt: inactive } }", "no meaning is known for 7"},
 		{"values as they are", "product", column("Status", "active", "inactive"), "status", "Status", ""},
+		{"a flag that negates", "product", column("inactiveVariant", "TRUE", "FALSE"), "status", "{ column: inactiveVariant, values: { 'TRUE': inactive, 'FALSE': active } }", ""},
+		{"a mark that negates", "product", column("Sperrkennzeichen", "X", "", "-"), "status", "{ column: Sperrkennzeichen, values: { X: inactive, '-': active } }", ""},
 		{"yes and no", "product", column("deleted", "ja", "nein"), "deleted", "{ column: deleted, true: ['ja'], false: ['nein'] }", ""},
 		{"a mark", "product", column("deleted", "x", ""), "deleted", "{ column: deleted, true: ['x'], default: false }", ""},
 		{"units as people write them", "product", column("ME", "Stk", "kg"), "base_unit", "{ expr: 'unit(ME)' }", ""},
@@ -117,6 +119,7 @@ func TestContentForbidsWhatTheHeaderSays(t *testing.T) {
 		name, entity string
 		column       Column
 	}{
+		{"deletion of something else", "product", column("deletedProduct", "TRUE", "FALSE")},
 		{"GTIN without check digits", "product", counted("EAN", func(row int) string { return strconv.Itoa(4006381000000 + row*7) })},
 		{"quantity of words", "stock_level", column("Bestand", "viel", "wenig", "keiner")},
 		{"amount of dates", "price", column("Preis", "31.12.2026", "01.01.2026")},
@@ -124,6 +127,7 @@ func TestContentForbidsWhatTheHeaderSays(t *testing.T) {
 		{"currency of countries", "price", column("Währung", "Deutschland", "Frankreich")},
 		{"country of numbers", "product", column("Land", "49", "33", "41")},
 		{"image that is a name", "product", column("Bild", "Hammer", "Säge")},
+		{"status that is yes and no of something", "product", column("geprüft", "TRUE", "FALSE")},
 		{"status of texts", "product", counted("Status", func(row int) string { return "Zeile" + strconv.Itoa(row) })},
 		{"date of numbers", "price", column("gültig ab", "12", "17")},
 		{"price with tax", "price", column("Preis brutto", "12,50", "13,20")},
