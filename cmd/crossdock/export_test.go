@@ -109,7 +109,11 @@ func appendDrawn(r *rapid.T, to array.Builder, f *schemas.Field, row int, keys m
 	case *array.Int64Builder:
 		to.Append(rapid.SampledFrom([]int64{1, 100, 1000}).Draw(r, "integer"))
 	case *array.Decimal64Builder:
-		to.Append(decimal.Decimal64(rapid.Int64Range(1, 999_999_999_999_999_999).Draw(r, "decimal")))
+		most := int64(999_999_999_999_999_999)
+		if f.Name == "rating" {
+			most = 5_000_000 // five stars
+		}
+		to.Append(decimal.Decimal64(rapid.Int64Range(1, most).Draw(r, "decimal")))
 	case *array.TimestampBuilder:
 		year := int64(2000)
 		if f.Name == "valid_to" {
@@ -130,6 +134,8 @@ func drawnText(r *rapid.T, f *schemas.Field, row int, keys map[string][]string) 
 		return rapid.SampledFrom(keys[f.Entity]).Draw(r, f.Name)
 	case f.Type == schemas.Enum:
 		return rapid.SampledFrom(f.Values).Draw(r, f.Name)
+	case f.Type == schemas.Text && (f.Name == "logo" || f.Name == "banner" || f.Name == "website"):
+		return "https://example.com/?a=1"
 	case f.Type == schemas.List:
 		return `["https://example.com/a%7Cb.png","https://example.com/b.png"]`
 	}
