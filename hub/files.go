@@ -53,6 +53,7 @@ func (x *execution) chooseFiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	said := len(x.notices)
 	again := x.options.Again || x.pipeline.Files.Again
 	for i := range x.inputs {
 		x.inputs[i].Definition = definition
@@ -63,9 +64,18 @@ func (x *execution) chooseFiles(ctx context.Context) error {
 			return err
 		}
 	}
+	if x.pipeline.Snapshot != nil && slices.ContainsFunc(x.inputs, isRead) {
+		// All of its files together say what there is.
+		for i := range x.inputs {
+			x.inputs[i].State = journal.ReadingFile
+		}
+		x.notices = x.notices[:said]
+	}
 	x.readOnFirst()
 	return x.only()
 }
+
+func isRead(f journal.File) bool { return f.State == journal.ReadingFile }
 
 // definition returns a hash of all that decides what becomes of a file beside
 // the file: the text of the pipeline, and the files that it looks up.

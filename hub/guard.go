@@ -27,7 +27,11 @@ type HeldError struct {
 
 // Error returns what is unlike the runs before, and what to do if it is right.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("held: %s (guard %s); if that is right: crossdock runs approve %s", e.Fact, e.Guard, e.Run)
+	guard, flags := e.Guard, ""
+	if rows, ok := strings.CutPrefix(e.Guard, lossGuard+"="); ok {
+		guard, flags = lossGuard, " --max-loss "+rows
+	}
+	return fmt.Sprintf("held: %s (guard %s); if that is right: crossdock runs approve %s%s", e.Fact, guard, e.Run, flags)
 }
 
 // comparedRuns is how many runs before this one guards compare it with.

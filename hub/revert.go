@@ -73,7 +73,7 @@ func (h *Hub) revertible(ctx context.Context, id string) (journal.Run, error) {
 		return run, err
 	case run.Status == journal.Running || run.Status == journal.Queued:
 		return run, fmt.Errorf("run %s %w: it is %s; wait for its end", id, ErrNotRevertible, run.Status)
-	case run.Applied == 0:
+	case run.Applied == 0 && run.Deactivated == 0:
 		return run, fmt.Errorf("run %s %w: it has changed nothing", id, ErrNotRevertible)
 	}
 	return run, nil

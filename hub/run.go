@@ -70,6 +70,7 @@ type Summary struct {
 	Status   journal.Status `json:"status"`
 	journal.Counts
 	Kinds
+	Deactivated   int64   `json:"deactivated,omitempty"` // that a snapshot no longer held
 	Seconds       float64 `json:"seconds"`
 	RowsPerSecond float64 `json:"rows_per_second"`
 	DryRun        bool    `json:"dry_run,omitempty"`
@@ -115,6 +116,9 @@ type execution struct {
 	nothing    bool               // no file is left to read
 	newest     string             // value of the field that guard.newest names
 	files      []*os.File         // scratch
+
+	present     present // keys of a snapshot
+	deactivated int64
 }
 
 // A processed batch is one on its way to the service.
@@ -185,6 +189,9 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	}
 	if err == nil && !x.nothing {
 		err = x.deliver(ctx)
+	}
+	if err == nil {
+		err = x.deactivate(ctx)
 	}
 	if err == nil {
 		x.lookBack(ctx)
@@ -261,7 +268,7 @@ func (x *execution) begin(ctx context.Context) error {
 
 func (x *execution) summary(err error, took time.Duration) Summary {
 	s := Summary{
-		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts, Kinds: x.kinds,
+		Run: x.id, Pipeline: x.pipeline.Name, Entity: x.pipeline.Entity.Name, Counts: x.counts, Kinds: x.kinds, Deactivated: x.deactivated,
 		DryRun: x.options.DryRun, Examples: x.examples, Notices: x.notices, Seconds: took.Seconds(), Status: journal.Succeeded,
 	}
 	if s.Seconds > 0 {
@@ -540,6 +547,7 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 	x.counts.Add(counts)
 	x.kinds.add(outcome)
 	x.noteFile(one.batch)
+	x.notePresent(one)
 	if resource := one.batch.Origin.Resource; !slices.Contains(x.resources, resource) {
 		x.resources = append(x.resources, resource)
 	}

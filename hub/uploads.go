@@ -335,8 +335,11 @@ func (h *Hub) CloseDeadRuns(ctx context.Context) error {
 		if run.Cause == "upload" || run.Lifted != "" && !run.ApprovedAt.IsZero() {
 			err = h.journal.Requeue(ctx, run.ID)
 		} else {
-			_, err = h.journal.Finish(ctx, run.ID, journal.Stopped,
-				"its process ended; what was written stays, and the next run begins anew without doubling it", nil)
+			reason := "its process ended; what was written stays, and the next run begins anew without doubling it"
+			if run.Cause == "revert" {
+				reason = "its process ended; what was put back stays, and it goes on where it was when it is asked for again"
+			}
+			_, err = h.journal.Finish(ctx, run.ID, journal.Stopped, reason, nil)
 		}
 		release()
 		if err != nil {

@@ -27,7 +27,7 @@ type Guard struct {
 
 func (p *Pipeline) parseGuard() {
 	p.Guard = Guard{}
-	m := p.doc.section("guard", "{ header: stop, min_rows: 50% }", "header", "min_rows", "newest", "change")
+	m := p.doc.section("guard", "{ header: stop, min_rows: 50% }", "header", "min_rows", "newest", "change", "max_loss")
 	if value, there := m["header"]; there {
 		p.Guard.Header = p.doc.choice("guard.header", value, GuardStop, GuardWarn, GuardIgnore)
 	}

@@ -52,6 +52,8 @@ type Pipeline struct {
 	// Referenced are checks of what the target holds behind a run.
 	Referenced []ReferencedBy
 
+	Snapshot *Snapshot // nil: what the source does not hold stays as it is
+
 	rules []any // as written
 	doc   *document
 }
@@ -72,7 +74,7 @@ type Lookup struct {
 
 func topKeys() []string {
 	return []string{
-		"pipeline", "source", "entity", "mode", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
+		"pipeline", "source", "entity", "mode", "snapshot", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
 		"files", "wait", "empty", "duplicates",
 	}
 }
@@ -119,10 +121,8 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.parseGuard()
 	p.parseDrift()
 	p.parseFiles()
-	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
-		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
-	}
 	p.parseEntity(registry)
+	p.parseMode()
 	p.parseWait(registry)
 	p.parseFieldGuards()
 	if err := d.err(); err != nil {

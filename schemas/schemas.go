@@ -85,8 +85,24 @@ type Entity struct {
 	Doc     string  `json:"doc"`
 	Fields  []Field `json:"fields"`
 
+	// Deactivation is what becomes of a row that a snapshot no longer holds; nil:
+	// it is deleted.
+	Deactivation *Deactivation `json:"deactivation,omitempty"`
+
 	// Rules hold on every channel, in the form that a pipeline's rules have.
 	Rules []map[string]any `json:"rules,omitempty"`
+}
+
+// A Deactivation takes a row out of use, and keeps it.
+type Deactivation struct {
+	Field string   `json:"field"`
+	Value string   `json:"value"`          // that the field gets
+	From  []string `json:"from,omitempty"` // values that it may have had, so that the row was in use; empty: any other
+}
+
+// InUse reports whether a row with the value given is in use.
+func (d *Deactivation) InUse(value string) bool {
+	return value != d.Value && (len(d.From) == 0 || slices.Contains(d.From, value))
 }
 
 // Field returns the field with the name given, or nil.
@@ -200,6 +216,11 @@ func (e *Entity) valid(known func(entity string) bool) error {
 		seen[f.Name] = true
 		if err := f.valid(e, known); err != nil {
 			return fmt.Errorf("entity %s: field %s: %w", e.Name, f.Name, err)
+		}
+	}
+	if d := e.Deactivation; d != nil {
+		if f := e.Field(d.Field); f == nil || f.Key || f.Name == DeletedField || f.Type == LocalisedText || f.Open {
+			return fmt.Errorf("entity %s: deactivation by %q, which is no field of one value beside the key", e.Name, d.Field)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 func (a *app) approveCommand() *cobra.Command {
 	var by actor
+	var loss int64
 	cmd := &cobra.Command{
 		Use: "approve RUN...", Short: "Run what a guard holds, with that guard lifted",
 		Long: `Approve runs exactly the runs that a guard holds, with the guard that holds them
@@ -19,11 +20,20 @@ these has changed since, it refuses.`,
 		Args:    arguments(cobra.MinimumNArgs(1), "the ids of runs"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withHub(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
+				if cmd.Flags().Changed("max-loss") {
+					if len(args) > 1 {
+						return usagef("--max-loss goes with one run, not with %d", len(args))
+					}
+					if err := h.AllowLoss(ctx, args[0], loss); err != nil {
+						return err
+					}
+				}
 				return a.approve(ctx, h, args, by.name())
 			})
 		},
 	}
 	by.add(cmd)
+	cmd.Flags().Int64Var(&loss, "max-loss", 0, "how many rows a snapshot may deactivate; unset, as many as when it was held")
 	return cmd
 }
 

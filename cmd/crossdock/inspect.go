@@ -83,7 +83,7 @@ func (a *app) runsCommand() *cobra.Command {
 func (a *app) summaryOf(r journal.Run) hub.Summary {
 	s := hub.Summary{
 		Run: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Status: r.Status, Counts: r.Counts,
-		Seconds: r.Seconds(a.clock()), Error: r.Error,
+		Seconds: r.Seconds(a.clock()), Error: r.Error, Deactivated: r.Deactivated,
 	}
 	if s.Seconds > 0 {
 		s.RowsPerSecond = float64(s.Read) / s.Seconds

@@ -171,6 +171,9 @@ func (a *app) printSummary(s hub.Summary) {
 	if s.Quality != nil {
 		fmt.Fprintf(a.stdout, "  quality %s of 100\n", s.Quality)
 	}
+	if s.Deactivated > 0 {
+		fmt.Fprintf(a.stdout, "  deactivated %s that the source no longer holds\n", plural(s.Deactivated, "row"))
+	}
 	for _, notice := range s.Notices {
 		fmt.Fprintf(a.stdout, "  note: %s\n", notice)
 	}

@@ -117,6 +117,7 @@ type Run struct {
 	Finished     time.Time // zero while it runs
 	Score        *int64    // quality in tenths; nil where nothing was judged
 	Batches      int64
+	Deactivated  int64     // rows that a snapshot no longer held
 	Guard        string    // that holds it
 	Lifted       string    // guards that were lifted for it, separated by commas
 	ApprovedBy   string    // who approved it after it was held, "" for none
@@ -160,7 +161,7 @@ func (j *Journal) Register(ctx context.Context, pipeline, file string) error {
 func (j *Journal) Restart(ctx context.Context, id string) (taken bool, err error) {
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `
-			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, cursor = '',
+			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, deactivated = 0, cursor = '',
 			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0, waiting = 0
 			WHERE id = ? AND status = 'queued'`, j.now(), id)
 		if err != nil {
@@ -312,7 +313,7 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
-	started_at, finished_at, batches, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned, waiting,
+	started_at, finished_at, batches, deactivated, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned, waiting,
 	(SELECT score FROM quality WHERE quality.run = run.id AND source = '')`
 
 func scanRun(rows *sql.Rows) (Run, error) {
@@ -320,7 +321,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	var started int64
 	var finished, approved sql.NullInt64
 	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
-		&r.InputName, &r.Error, &started, &finished, &r.Batches,
+		&r.InputName, &r.Error, &started, &finished, &r.Batches, &r.Deactivated,
 		&r.Guard, &r.Lifted, &r.ApprovedBy, &approved,
 		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned, &r.Waiting, &r.Score)
 	r.Started = time.UnixMicro(started).UTC()

@@ -21,7 +21,11 @@ func (j *Journal) BeginRevert(ctx context.Context, r Revert) error {
 		return err
 	}
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO run_revert (run, reverts, asked_by) VALUES (?, ?, ?)`, r.ID, r.Reverts, r.By)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO run_revert (run, reverts, asked_by) VALUES (?, ?, ?)`, r.ID, r.Reverts, r.By); err != nil {
+			return err
+		}
+		// What its files held is no longer applied: they may be applied again.
+		_, err := tx.ExecContext(ctx, `UPDATE run_file SET state = 'left' WHERE run = ? AND state = 'applied'`, r.Reverts)
 		return err
 	})
 }

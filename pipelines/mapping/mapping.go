@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"crossdock/connectors"
 	"crossdock/pipelines/expression"
@@ -109,4 +110,19 @@ type faults connectors.SettingErrors
 
 func (fs *faults) add(path, format string, args ...any) {
 	*fs = append(*fs, &connectors.SettingError{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// Constants returns the columns of text that hold the same in every row, and what.
+func (m *Mapping) Constants() map[string]string {
+	constants := map[string]string{}
+	for _, f := range m.forms {
+		switch f.target.Field.Type {
+		case schemas.Text, schemas.Identifier, schemas.Enum, schemas.Reference, schemas.LocalisedText, schemas.JSON:
+			if text := strings.TrimSpace(f.from.text); f.from.how == fromConstant && f.values == nil && text != "" {
+				constants[f.target.Name] = text
+			}
+		default: // are written in several ways
+		}
+	}
+	return constants
 }
