@@ -428,7 +428,8 @@ func (f ErrorFilter) where() (string, []any) {
 		add("p.status = ?", status)
 	}
 	if f.Due {
-		conditions = append(conditions, "p.id IN "+dueRows)
+		// Asked of each row, since all that are due would be listed anew for every page.
+		conditions = append(conditions, "EXISTS (SELECT 1 FROM awaited a WHERE a.parked = p.id AND a.arrived = 1)")
 	}
 	if f.Run != "" {
 		add("p.run = ?", f.Run)
