@@ -24,9 +24,11 @@ type Conn struct {
 	statements map[string]*Stmt
 
 	// In PostgreSQL these are set instead.
-	pg   *pgx.Conn
-	ctx  context.Context // of the transaction
-	turn string          // the statement that waits for other writers
+	pg  *pgx.Conn
+	ctx context.Context // of the transaction
+	db  *DB
+
+	queued *pgx.Batch // what Run is yet to send
 }
 
 // Bulk runs fn in a writing transaction, which it commits when fn returns nil.
@@ -76,7 +78,7 @@ func (db *DB) withConn(ctx context.Context, fn func(*Conn) error) error {
 	defer conn.Close()
 	return conn.Raw(func(raw any) error {
 		if db.Postgres() {
-			return fn(&Conn{pg: raw.(*pgDriverConn).Conn.Conn(), ctx: ctx, turn: takeTurn(db.schema)})
+			return fn(&Conn{pg: raw.(*pgDriverConn).Conn.Conn(), ctx: ctx, db: db})
 		}
 		return fn(db.connOf(raw.(*sqlite3.SQLiteConn)))
 	})
@@ -121,11 +123,12 @@ func (db *DB) connOf(raw *sqlite3.SQLiteConn) *Conn {
 	return db.conn
 }
 
-// Run executes a statement that is not worth keeping.
+// Run executes a statement that is not worth keeping. PostgreSQL gets it
+// together with others, before the next that is not one of Run's; until then
+// the arguments must not change, and its error may come late.
 func (c *Conn) Run(query string, args ...driver.Value) error {
 	if c.pg != nil {
-		_, err := c.pg.Exec(c.ctx, rebind(query), plainArgs(args)...)
-		return err
+		return c.queue(rebind(query), plainArgs(args))
 	}
 	_, err := c.raw.Exec(query, args)
 	return err

@@ -335,3 +335,29 @@ func TestAServerThatCannotBeReachedIsNamed(t *testing.T) {
 		t.Errorf("error %v, want %s...", err, want)
 	}
 }
+
+func TestWhatRunCannotDoEndsTheTransaction(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		db := open(t, place, boxes(1))
+		err := db.Bulk(t.Context(), func(c *store.Conn) error {
+			for i := range 100 { // more than are sent together
+				if err := c.Run(`INSERT INTO box (label, weight) VALUES (?, ?)`, fmt.Sprint(i), int64(2*i)); err != nil {
+					return err
+				}
+			}
+			return insert(c, "never")
+		})
+		if err == nil || !strings.Contains(err.Error(), "light") {
+			t.Fatalf("error = %v, want one of the constraint light", err)
+		}
+		if got := labels(t, db); got != nil {
+			t.Errorf("left behind: %v", got)
+		}
+		if err := db.Bulk(t.Context(), func(c *store.Conn) error { return c.Run(`INSERT INTO box (label) VALUES (?)`, "a") }); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"a"}, labels(t, db)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

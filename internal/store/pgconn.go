@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,13 +15,13 @@ import (
 
 // transactPostgres does what transact does.
 func (c *Conn) transactPostgres(fn func(*Conn) error) error {
-	if err := c.Script("BEGIN; " + c.turn); err != nil {
+	if err := c.Script("BEGIN; " + takeTurn(c.db.schema)); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	committed := false
 	defer func() {
 		if !committed && !c.pg.IsClosed() {
-			c.ctx = context.WithoutCancel(c.ctx)
+			c.ctx, c.queued = context.WithoutCancel(c.ctx), nil
 			_ = c.Script("ROLLBACK") // where it fails, the connection is lost, and with it the transaction
 		}
 	}()
@@ -34,15 +35,52 @@ func (c *Conn) transactPostgres(fn func(*Conn) error) error {
 	return nil
 }
 
+// maxQueued bounds what waits to be sent.
+const maxQueued = 64
+
+// queue takes a statement in, to be sent with others: a round trip costs as
+// much as ten of their rows.
+func (c *Conn) queue(query string, args []any) error {
+	if c.queued == nil {
+		c.queued = &pgx.Batch{}
+	}
+	c.queued.Queue(query, args...)
+	if c.queued.Len() < maxQueued {
+		return nil
+	}
+	return c.flush()
+}
+
+// flush sends what is queued. What becomes of it is not the affair of the
+// statement that follows: nobody is to take its error for one of a row.
+func (c *Conn) flush() error {
+	if c.queued == nil {
+		return nil
+	}
+	batch := c.queued
+	c.queued = nil
+	err := c.pg.SendBatch(c.ctx, batch).Close()
+	if _, broken := BrokenConstraint(err); broken {
+		return errors.New("a statement before: " + err.Error())
+	}
+	return err
+}
+
 // Script runs statements that have no arguments, in one round trip. It is
 // there in PostgreSQL alone.
 func (c *Conn) Script(statements string) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	return c.pg.PgConn().Exec(c.ctx, statements).Close()
 }
 
 // execPostgres executes a statement in a savepoint of its own: an error would
 // end the transaction otherwise.
 func (s *Stmt) execPostgres(args []driver.NamedValue) (changed, id int64, err error) {
+	if err := s.conn.flush(); err != nil {
+		return 0, 0, err
+	}
 	var batch pgx.Batch
 	batch.Queue("SAVEPOINT statement")
 	batch.Queue(s.query, namedArgs(args)...)
@@ -86,6 +124,9 @@ func (s *Stmt) queryPostgres(args []driver.NamedValue, fn func(row []driver.Valu
 		if text, ok := a.Value.(string); ok && !storable(text) {
 			return nil
 		}
+	}
+	if err := s.conn.flush(); err != nil {
+		return err
 	}
 	rows, err := s.conn.pg.Query(s.conn.ctx, s.query, namedArgs(args)...)
 	if err != nil {
@@ -173,9 +214,23 @@ func brokenInPostgres(e *pgconn.PgError) (message string, ok bool) {
 	return e.Message, strings.HasPrefix(e.Code, "22")
 }
 
+// Beside runs fn with a connection that reads, while this one may go on with
+// its transaction. What that has written is not seen there; nobody else writes.
+func (c *Conn) Beside(ctx context.Context, fn func(*Conn) error) error {
+	conn, err := c.db.reader.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(raw any) error { return fn(&Conn{pg: raw.(*pgDriverConn).Conn.Conn(), ctx: ctx, db: c.db}) })
+}
+
 // Ask runs a query of PostgreSQL whose arguments may be slices, and calls fn
 // with the columns of each row in their binary form, which fn must not keep.
 func (c *Conn) Ask(query string, fn func(row [][]byte) error, args ...any) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	rows, err := c.pg.Query(c.ctx, query, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
 	if err != nil {
 		return err
@@ -194,6 +249,9 @@ func (c *Conn) Ask(query string, fn func(row [][]byte) error, args ...any) error
 // the server takes in what it appended before. An error undoes all rows, and
 // ends the transaction unless it is in a savepoint.
 func (c *Conn) Copy(table string, columns []string, next func(*Tuples) bool) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	var names []string
 	for _, name := range columns {
 		names = append(names, pgx.Identifier{name}.Sanitize())

@@ -1,6 +1,7 @@
 package upsert
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
@@ -85,6 +86,13 @@ type placed struct {
 	oldFrom, oldTo int // what is kept of it as it was, in old rows
 }
 
+// A portion is rows that are written together.
+type portion struct {
+	rows   []placed
+	tuples store.Tuples // as the stage takes them, of updates
+	old    []byte       // lines of pre_image
+}
+
 // tidText returns a ctid as PostgreSQL reads it in an array.
 func tidText(b []byte, at [6]byte) []byte {
 	b = append(b, `"(`...)
@@ -122,12 +130,13 @@ type bulk struct {
 	creates []creation
 	spare   []creation // whose ids are free again
 	stale   []placed   // to be read: their contents may differ, or they are to be deleted
-	updates []placed
-	deletes []placed
+	n       int        // rows to update or delete
+	updates *portion
+	deletes *portion
 
-	tuples  store.Tuples // the rows of updates
-	oldRows []byte       // lines of pre_image, of updates and deletes
-	filled  []int        // the columns that a new row fills, by position
+	filled []int // the columns that a new row fills, by position
+
+	portions chan *portion // of updates, while they are written beside reading
 }
 
 // rowsInBulk takes every selected row into PostgreSQL, where a statement a row
@@ -139,7 +148,7 @@ type bulk struct {
 // halving. So the one way has to be fast, and the other right.
 func (p *pass) rowsInBulk(ctx context.Context) error {
 	p.asked = true
-	b := &bulk{pass: p, sql: p.t.inBulk}
+	b := &bulk{pass: p, sql: p.t.inBulk, updates: &portion{}, deletes: &portion{}}
 	for i, c := range p.t.columns {
 		if len(p.inputs[i]) > 0 || c.fallback != nil {
 			b.filled = append(b.filled, i)
@@ -173,10 +182,10 @@ func (b *bulk) atOnce(ctx context.Context) error {
 	if done, err := b.insertUnasked(); done || err != nil {
 		return err
 	}
-	if err := b.probe(keys); err != nil {
+	if err := b.lookUp(ctx, keys); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.mergeStale, b.judgeCreates, b.writeUpdates, b.writeDeletes, b.writeCreates} {
+	for _, step := range []func() error{b.mergeStale, b.judgeCreates, b.writeRest, b.writeDeletes, b.writeCreates} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -258,15 +267,54 @@ func (b *bulk) canStore() bool {
 	return true
 }
 
+// lookUp finds what the table has of the keys. Where most rows change and
+// nothing has to be asked of each, they are read by another connection while
+// those before them are written.
+func (b *bulk) lookUp(ctx context.Context, keys []any) error {
+	if !b.t.readFirst || b.judge != nil || b.changes != nil || len(b.first) < 2*rowsPerPortion {
+		return b.probe(b.conn, keys)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.portions = make(chan *portion, 1)
+	var failed error
+	go func() { // ends when all is read, or with ctx
+		defer close(b.portions)
+		failed = b.conn.Beside(ctx, func(c *store.Conn) error { return b.probe(c, keys) })
+	}()
+	var err error
+	for p := range b.portions {
+		if err != nil {
+			continue // until the other has noticed
+		}
+		if err = b.writeUpdates(p); err != nil {
+			cancel()
+		}
+	}
+	b.portions = nil
+	return cmp.Or(err, failed)
+}
+
+// rowsPerPortion is how many rows are written while others are read.
+const rowsPerPortion = 1000
+
+// handOn gives what is decided to the connection that writes.
+func (b *bulk) handOn() {
+	if b.portions != nil && len(b.updates.rows) >= rowsPerPortion {
+		b.portions <- b.updates // is taken until the channel is closed
+		b.updates = &portion{}
+	}
+}
+
 // probe parts the rows by what the table has of their keys.
-func (b *bulk) probe(keys []any) error {
+func (b *bulk) probe(c *store.Conn, keys []any) error {
 	there := make([]placed, len(b.first))
 	query := b.sql.probe
 	if b.t.readFirst {
 		query = b.sql.probeAll
 	}
 	n, reader := 0, staleReader{bulk: b}
-	err := b.conn.Ask(query, func(row [][]byte) error {
+	err := c.Ask(query, func(row [][]byte) error {
 		n++
 		place := int(binary.BigEndian.Uint64(row[0])) - 1
 		known := &there[place]
@@ -318,7 +366,7 @@ func (b *bulk) mergeStale() error {
 			return fmt.Errorf("read %d rows: %w", len(b.stale), err)
 		}
 	}
-	b.t.readFirst = 2*(len(b.updates)+len(b.deletes)) > b.found
+	b.t.readFirst = 2*b.n > b.found
 	return nil
 }
 
@@ -371,45 +419,47 @@ func (b *bulk) decide(known *placed) error {
 		if refused, err := b.judged(row, Delete, old, nil); err != nil || refused {
 			return err
 		}
-		b.keep(known)
-		b.deletes = append(b.deletes, *known)
+		b.keep(b.deletes, known)
 		return nil
 	}
 	changed, rejected, err := b.mergeRow(row, old)
 	if err != nil || rejected {
 		return err
 	}
-	if !changed {
+	if !changed && b.reverts == "" {
 		b.outcome.Unchanged++
 		return nil
 	}
 	if refused, err := b.judged(row, Update, old, b.merged); err != nil || refused {
 		return err
 	}
-	known.from = b.tuples.Len()
-	b.tuples.Begin(2 + len(b.sent))
-	b.tuples.AddRaw(known.at[:])
-	b.tuples.Add(int64(b.hashes[row]))
+	tuples := &b.updates.tuples
+	known.from = tuples.Len()
+	tuples.Begin(2 + len(b.sent))
+	tuples.AddRaw(known.at[:])
+	tuples.Add(int64(b.hashes[row]))
 	for _, i := range b.sent {
-		b.tuples.Add(b.merged[i])
+		tuples.Add(b.merged[i])
 	}
-	known.to = b.tuples.Len()
-	b.keep(known)
-	b.updates = append(b.updates, *known)
+	known.to = tuples.Len()
+	b.keep(b.updates, known)
+	b.handOn()
 	return nil
 }
 
-// keep writes down the row that was read last, for when it is changed.
-func (b *bulk) keep(known *placed) {
-	known.oldFrom = len(b.oldRows)
-	b.oldRows = b.appendOld(b.oldRows, known.row)
-	known.oldTo = len(b.oldRows)
+// keep adds the row that was read last to those that are changed, as it was.
+func (b *bulk) keep(p *portion, known *placed) {
+	known.oldFrom = len(p.old)
+	p.old = b.appendOld(p.old, known.row)
+	known.oldTo = len(p.old)
+	p.rows = append(p.rows, *known)
+	b.n++
 }
 
-// changedAll counts rows that were updated or deleted.
-func (b *bulk) changedAll(rows []placed, kind Kind) error {
+// changedAll counts rows of a portion that were updated or deleted.
+func (b *bulk) changedAll(p *portion, rows []placed, kind Kind) error {
 	for i := range rows {
-		b.block = append(b.block, b.oldRows[rows[i].oldFrom:rows[i].oldTo]...)
+		b.block = append(b.block, p.old[rows[i].oldFrom:rows[i].oldTo]...)
 		if err := b.kept(); err != nil {
 			return err
 		}
@@ -560,19 +610,22 @@ func (b *bulk) copyNew(rows []creation) error {
 	return nil
 }
 
-// writeUpdates brings the changed rows into the table.
-func (b *bulk) writeUpdates() error {
-	if len(b.updates) == 0 {
+// writeRest writes the updates that have not been written while others were read.
+func (b *bulk) writeRest() error { return b.writeUpdates(b.updates) }
+
+// writeUpdates brings changed rows into the table.
+func (b *bulk) writeUpdates(p *portion) error {
+	if len(p.rows) == 0 {
 		return nil
 	}
 	if err := b.conn.Script(b.sql.makeStage); err != nil {
 		return err
 	}
-	return halve(b, b.updates, b.mergeStage, func(p placed) int { return p.row })
+	return halve(b, p.rows, func(rows []placed) error { return b.mergeStage(p, rows) }, func(p placed) int { return p.row })
 }
 
 // mergeStage updates rows by way of the stage.
-func (b *bulk) mergeStage(rows []placed) error {
+func (b *bulk) mergeStage(p *portion, rows []placed) error {
 	names, sets := []string{"at", "row_hash"}, []string{"row_hash = s.row_hash", "changed_seq = " + strconv.FormatInt(b.seq, 10)}
 	for _, i := range b.sent {
 		names = append(names, b.t.columns[i].field.Name)
@@ -586,7 +639,7 @@ func (b *bulk) mergeStage(rows []placed) error {
 		if at == len(rows) {
 			return false
 		}
-		tuples.Append(&b.tuples, rows[at].from, rows[at].to)
+		tuples.Append(&p.tuples, rows[at].from, rows[at].to)
 		at++
 		return true
 	})
@@ -596,7 +649,7 @@ func (b *bulk) mergeStage(rows []placed) error {
 	if err := b.conn.Script("UPDATE " + b.t.name + " t SET " + strings.Join(sets, ", ") + " FROM " + b.sql.stage + " s WHERE t.ctid = s.at"); err != nil {
 		return err
 	}
-	return b.changedAll(rows, Update)
+	return b.changedAll(p, rows, Update)
 }
 
 // buryAll notes for many keys what bury notes for one.
@@ -605,7 +658,7 @@ const buryAll = `INSERT INTO tombstone (entity, key, seq) SELECT $1, key, $3 FRO
 
 // writeDeletes takes the deleted rows out of the table.
 func (b *bulk) writeDeletes() error {
-	return halve(b, b.deletes, func(rows []placed) error {
+	return halve(b, b.deletes.rows, func(rows []placed) error {
 		nothing := func([][]byte) error { return nil }
 		if err := b.conn.Ask(b.sql.remove, nothing, tidArray(rows)); err != nil {
 			return err
@@ -617,6 +670,6 @@ func (b *bulk) writeDeletes() error {
 		if err := b.conn.Ask(buryAll, nothing, b.t.Entity.Name, keys, b.seq); err != nil {
 			return err
 		}
-		return b.changedAll(rows, Delete)
+		return b.changedAll(b.deletes, rows, Delete)
 	}, func(p placed) int { return p.row })
 }

@@ -32,7 +32,9 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 	if err != nil || rejected {
 		return true, err
 	}
-	if !changed {
+	// What is put back is written even where it is the same by now: its number
+	// must not be that of the run, which would pass for having created it.
+	if !changed && p.reverts == "" {
 		p.outcome.Unchanged++
 		return true, nil
 	}
