@@ -136,7 +136,8 @@ func (x *execution) compareFile(ctx context.Context, f *journal.File) error {
 			return nil
 		}
 	}
-	if found && !x.pipeline.Files.Whole && before.Definition == f.Definition && before.Hash != "" && before.Size < f.Size {
+	// A snapshot says what there is by all of its rows.
+	if found && !x.pipeline.Files.Whole && x.pipeline.Snapshot == nil && before.Definition == f.Definition && before.Hash != "" && before.Size < f.Size {
 		return x.compareBeginning(ctx, f, &before)
 	}
 	return nil
