@@ -22,14 +22,32 @@ import (
 const (
 	errorsHeader = "_errors"
 	rowHeader    = "_row"
+	tokenHeader  = "_row_token"
 )
 
+// addedHeaders returns what the added columns are called beside those of a
+// file: one that has such columns itself, as an export has that a pipeline
+// read, keeps them.
+func addedHeaders(names []string) []string {
+	added := []string{errorsHeader, rowHeader, tokenHeader}
+	for i := range added {
+		for slices.Contains(names, added[i]) {
+			added[i] = "_" + added[i]
+		}
+	}
+	return added
+}
+
 // ExportCSV writes rejected rows in the layout of the file they came from,
-// with what is wrong and their row number in two more columns, and returns how
-// many they are. It begins with a byte order mark, without which Excel takes
-// UTF-8 for something else. All rows must be of one layout.
+// with what is wrong, their row number and a token in three more columns, and
+// returns how many they are. It begins with a byte order mark, without which
+// Excel takes UTF-8 for something else. All rows must be of one layout.
 func (h *Hub) ExportCSV(ctx context.Context, w io.Writer, filter journal.ErrorFilter) (int64, error) {
 	all, err := h.layouts(ctx, filter)
+	if err != nil {
+		return 0, err
+	}
+	tokens, err := h.tokens()
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +63,7 @@ func (h *Hub) ExportCSV(ctx context.Context, w io.Writer, filter journal.ErrorFi
 			return 0, err
 		}
 	}
-	rows, err := h.export(ctx, filter, all, func(l *layout, r *journal.Row) error { return out.Write(csvRecord(l, r)) })
+	rows, err := h.export(ctx, filter, all, func(l *layout, r *journal.Row) error { return out.Write(csvRecord(l, r, tokens)) })
 	if err != nil {
 		return 0, err
 	}
@@ -68,26 +86,31 @@ func (h *Hub) export(ctx context.Context, filter journal.ErrorFilter, all *layou
 }
 
 func csvHeader(l *layout) []string {
-	header := make([]string, 0, len(l.names)+2)
+	header := make([]string, 0, len(l.names)+3)
 	for _, name := range l.names {
 		header = append(header, connectors.Neutral(name))
 	}
-	return append(header, errorsHeader, rowHeader)
+	return append(header, addedHeaders(l.names)...)
 }
 
-func csvRecord(l *layout, r *journal.Row) []string {
-	record := make([]string, 0, len(l.names)+2)
+func csvRecord(l *layout, r *journal.Row, tokens *tokens) []string {
+	record := make([]string, 0, len(l.names)+3)
+	cells := r.Shown()
+	var quoted []int
 	for i := range l.names {
-		record = append(record, connectors.Neutral(valueAt(r, i)))
+		value := valueAt(cells, i)
+		if record = append(record, connectors.Neutral(value)); record[i] != value {
+			quoted = append(quoted, i)
+		}
 	}
-	return append(record, connectors.Neutral(strings.Join(messages(l, r), "; ")), fmt.Sprint(r.Place.Row))
+	return append(record, connectors.Neutral(strings.Join(messages(l, r), "; ")), fmt.Sprint(r.Place.Row), tokens.of(r, quoted))
 }
 
-func valueAt(r *journal.Row, i int) string {
-	if i >= len(r.Cells.Values) || r.Cells.Values[i] == nil {
+func valueAt(cells journal.Cells, i int) string {
+	if i >= len(cells.Values) {
 		return ""
 	}
-	return *r.Cells.Values[i]
+	return textOf(cells.Values[i])
 }
 
 // messages says what is wrong with a row, field: message, and what of it the
@@ -110,7 +133,7 @@ func messages(l *layout, r *journal.Row) []string {
 	if len(r.Cells.Values) > len(l.names) {
 		beyond := make([]string, 0, len(r.Cells.Values)-len(l.names))
 		for i := len(l.names); i < len(r.Cells.Values); i++ {
-			beyond = append(beyond, strconv.Quote(valueAt(r, i)))
+			beyond = append(beyond, strconv.Quote(valueAt(r.Cells, i)))
 		}
 		parts = append(parts, "cells beyond the last column: "+strings.Join(beyond, ", "))
 	}
@@ -128,7 +151,7 @@ func isCut(r *journal.Row) bool {
 	}
 	size := cutSlack
 	for i := range r.Cells.Values {
-		value := valueAt(r, i)
+		value := valueAt(r.Cells, i)
 		if schemas.Shorten(value+".") == value {
 			return true
 		}
@@ -232,7 +255,11 @@ func (h *Hub) ExportXLSX(ctx context.Context, w io.Writer, filter journal.ErrorF
 	if err != nil {
 		return 0, err
 	}
-	book, err := newWorkbook()
+	tokens, err := h.tokens()
+	if err != nil {
+		return 0, err
+	}
+	book, err := newWorkbook(tokens)
 	if err != nil {
 		return 0, err
 	}
@@ -254,6 +281,7 @@ type workbook struct {
 	sheetRows int
 	count     int // of sheets
 	sheets    map[*layout]*sheet
+	tokens    *tokens
 }
 
 type sheet struct {
@@ -262,8 +290,8 @@ type sheet struct {
 	rows int
 }
 
-func newWorkbook() (*workbook, error) {
-	b := &workbook{file: excelize.NewFile(), sheetRows: sheetRows, sheets: map[*layout]*sheet{}}
+func newWorkbook(tokens *tokens) (*workbook, error) {
+	b := &workbook{file: excelize.NewFile(), sheetRows: sheetRows, sheets: map[*layout]*sheet{}, tokens: tokens}
 	var err error
 	b.styles, err = newExportStyles(b.file)
 	return b, err
@@ -285,7 +313,7 @@ func (b *workbook) add(l *layout, r *journal.Row) error {
 		b.sheets[l] = s
 	}
 	s.rows++
-	if err := s.out.SetRow(fmt.Sprintf("A%d", s.rows+1), sheetRow(l, r, b.styles)); err != nil {
+	if err := s.out.SetRow(fmt.Sprintf("A%d", s.rows+1), b.sheetRow(l, r)); err != nil {
 		return fmt.Errorf("sheet %s: %w", s.name, err)
 	}
 	return nil
@@ -379,18 +407,24 @@ func writeHead(out *excelize.StreamWriter, l *layout, styles exportStyles) error
 	if err := out.SetColWidth(notes, notes, 80); err != nil {
 		return err
 	}
+	// The token is for programs, and in the way of people.
+	if err := out.SetColVisible(notes+2, notes+2, false); err != nil {
+		return err
+	}
 	if err := out.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}); err != nil {
 		return err
 	}
-	head := make([]any, 0, len(l.names)+2)
-	for _, name := range append(slices.Clone(l.names), errorsHeader, rowHeader) {
+	head := make([]any, 0, len(l.names)+3)
+	for _, name := range append(slices.Clone(l.names), addedHeaders(l.names)...) {
 		head = append(head, excelize.Cell{StyleID: styles.head, Value: name})
 	}
 	return out.SetRow("A1", head)
 }
 
-func sheetRow(l *layout, r *journal.Row, styles exportStyles) []any {
-	cells := make([]any, 0, len(l.names)+2)
+func (b *workbook) sheetRow(l *layout, r *journal.Row) []any {
+	styles := b.styles
+	cells := make([]any, 0, len(l.names)+3)
+	mended := r.Shown()
 	notes := messages(l, r)
 	for i, name := range l.names {
 		style := styles.text
@@ -403,7 +437,7 @@ func sheetRow(l *layout, r *journal.Row, styles exportStyles) []any {
 				style = styles.warned
 			}
 		}
-		value, whole := fitCell(valueAt(r, i))
+		value, whole := fitCell(valueAt(mended, i))
 		if !whole {
 			notes = slices.Insert(notes, 0, fmt.Sprintf("%s: is cut here, as a workbook takes %d characters a cell", name, excelize.TotalCellChars))
 		}
@@ -412,7 +446,8 @@ func sheetRow(l *layout, r *journal.Row, styles exportStyles) []any {
 	note, _ := fitCell(strings.Join(notes, "; "))
 	return append(cells,
 		excelize.Cell{StyleID: styles.note, Value: note},
-		excelize.Cell{StyleID: styles.text, Value: fmt.Sprint(r.Place.Row)})
+		excelize.Cell{StyleID: styles.text, Value: fmt.Sprint(r.Place.Row)},
+		excelize.Cell{StyleID: styles.text, Value: b.tokens.of(r, nil)})
 }
 
 // fitCell cuts a text to what a cell of a workbook takes, and shows the cut.

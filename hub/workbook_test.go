@@ -11,7 +11,7 @@ import (
 )
 
 func TestAFullSheetIsFollowedByAnother(t *testing.T) {
-	b, err := newWorkbook()
+	b, err := newWorkbook(&tokens{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 
 func (a *app) errorsCommand() *cobra.Command {
 	return group("errors", "See, mend, export, replay or discard what was rejected",
-		a.errorsListCommand(), a.errorsShowCommand(), a.errorsEditCommand(), a.errorsReplayCommand(), a.errorsExportCommand(),
+		a.errorsListCommand(), a.errorsShowCommand(), a.errorsEditCommand(), a.errorsReplayCommand(), a.errorsExportCommand(), a.errorsImportCommand(),
 		a.errorsDiscardCommand(), a.errorsAssignCommand(), a.errorsCommentCommand(), a.errorsHistoryCommand())
 }
 

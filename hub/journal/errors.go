@@ -293,7 +293,8 @@ type ErrorFilter struct {
 	Run      string
 	Pipeline string
 	Group    string           // rows with a finding of the group
-	Status   RowStatus        // zero: OpenRow, and any where there are IDs
+	Parked   []int64          // ids of rows, ascending
+	Status   RowStatus        // zero: OpenRow, and any where there are IDs or Parked
 	Due      bool             // rows that have waited for what is there now
 	Severity schemas.Severity // Warn: the rows that were noted
 	After    int64            // rows with a greater id
@@ -319,6 +320,15 @@ const (
 // them in memory. Between pages the journal is free, so that fn may change the
 // rows it was given; rows that are parked after the call are left out.
 func (j *Journal) EachRow(ctx context.Context, f ErrorFilter, fn func(*Row) error) error {
+	if len(f.Parked) > pageRows {
+		for some := range slices.Chunk(f.Parked, pageRows) {
+			f.Parked = some
+			if err := j.EachRow(ctx, f, fn); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	err := j.db.Read().QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM parked_row`).Scan(&f.until)
 	if err != nil || f.until == 0 {
 		return err
@@ -415,8 +425,14 @@ func (f ErrorFilter) where() (string, []any) {
 	switch {
 	case f.Severity == schemas.Warn:
 		status = NotedRow
-	case status == "" && len(f.IDs) == 0:
+	case status == "" && len(f.IDs) == 0 && f.Parked == nil:
 		status = OpenRow
+	}
+	if f.Parked != nil {
+		conditions = append(conditions, "p.id IN ("+marks(len(f.Parked))+")")
+		for _, id := range f.Parked {
+			args = append(args, id)
+		}
 	}
 	if len(f.IDs) > 0 {
 		conditions = append(conditions, "p.id IN (SELECT parked FROM finding WHERE id IN ("+marks(len(f.IDs))+"))")
@@ -509,6 +525,22 @@ func (j *Journal) RunsOf(ctx context.Context, f ErrorFilter) ([]string, error) {
 }
 
 func (j *Journal) distinct(ctx context.Context, column string, f ErrorFilter) ([]string, error) {
+	if len(f.Parked) > pageRows {
+		var all []string
+		for some := range slices.Chunk(f.Parked, pageRows) {
+			f.Parked = some
+			values, err := j.distinct(ctx, column, f)
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range values {
+				if !slices.Contains(all, v) {
+					all = append(all, v)
+				}
+			}
+		}
+		return all, nil
+	}
 	where, args := f.where()
 	return store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (value string, err error) { return value, rows.Scan(&value) },
 		`SELECT `+column+` FROM parked_row p WHERE `+where+` GROUP BY `+column+` ORDER BY min(p.id)`, args...)
@@ -532,55 +564,6 @@ func (j *Journal) StillOpen(ctx context.Context, rows []*Row) ([]*Row, error) {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r *Row) bool { return !open[r.ID] }), nil
-}
-
-// A Shape is how rows of one file were read.
-type Shape struct {
-	Pipeline, Resource, Part string
-	Whole                    bool // as that of Cells
-	Names                    []string
-}
-
-// Shapes returns the shapes of the rows, in the order of the first row that
-// each has. Of the rows of a file that are not whole, it is the widest.
-func (j *Journal) Shapes(ctx context.Context, f ErrorFilter) ([]Shape, error) {
-	where, args := f.where()
-	rows, err := j.db.Read().QueryContext(ctx, `
-		SELECT p.pipeline, p.resource, p.part, p.cells -> 'whole' = 'true', p.cells -> 'names'
-		FROM parked_row p WHERE `+where+` ORDER BY p.id`, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	type file struct{ pipeline, resource, part, names string }
-	var shapes []Shape
-	seen := map[file]int{} // where it stands in shapes
-	for rows.Next() {
-		var s Shape
-		var names string
-		if err := rows.Scan(&s.Pipeline, &s.Resource, &s.Part, &s.Whole, &names); err != nil {
-			return nil, err
-		}
-		key := file{s.Pipeline, s.Resource, s.Part, names}
-		if !s.Whole {
-			key.names = ""
-		}
-		at, again := seen[key]
-		if again && s.Whole {
-			continue
-		}
-		if err := json.Unmarshal([]byte(names), &s.Names); err != nil {
-			return nil, fmt.Errorf("parked row of %s: %w", s.Resource, err)
-		}
-		switch {
-		case !again:
-			seen[key] = len(shapes)
-			shapes = append(shapes, s)
-		case len(s.Names) > len(shapes[at].Names):
-			shapes[at] = s
-		}
-	}
-	return shapes, rows.Err()
 }
 
 // RowOf returns the parked row of a finding, or ErrNotFound.

@@ -50,8 +50,11 @@ func (r *Row) MendedAt(revision int64) Cells {
 func (r *Row) Mended() Cells { return r.MendedAt(r.Revision) }
 
 // Shown returns the cells of the row with its edits as people may see them.
-func (r *Row) Shown() Cells {
-	cells := r.Mended()
+func (r *Row) Shown() Cells { return r.ShownAt(r.Revision) }
+
+// ShownAt is Shown at a revision of the row.
+func (r *Row) ShownAt(revision int64) Cells {
+	cells := r.MendedAt(revision)
 	for _, at := range cells.Masked {
 		if &cells.Values[0] == &r.Cells.Values[0] {
 			cells.Values = slices.Clone(cells.Values)
