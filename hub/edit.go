@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -202,13 +201,13 @@ func (e *Edit) compile() (func(*journal.Row, journal.ErrorFilter) ([]journal.Edi
 	case e.Find != "" && e.Regexp:
 		expression, err := regexp.Compile(e.Find)
 		if err != nil {
-			return nil, fmt.Errorf("find: %w", err)
+			return nil, refusef("find: %w", err)
 		}
 		replace = func(s string) string { return expression.ReplaceAllString(s, e.With) }
 	case e.Find != "":
 		replace = func(s string) string { return strings.ReplaceAll(s, e.Find, e.With) }
 	case e.Value == nil:
-		return nil, errors.New("the edit says neither what to set nor what to find")
+		return nil, refusef("the edit says neither what to set nor what to find")
 	}
 	return func(r *journal.Row, filter journal.ErrorFilter) ([]journal.Edit, error) {
 		positions, err := e.positions(r, filter)
@@ -230,7 +229,7 @@ func (e *Edit) compile() (func(*journal.Row, journal.ErrorFilter) ([]journal.Edi
 
 func (e *Edit) setCells(r *journal.Row, _ journal.ErrorFilter) ([]journal.Edit, error) {
 	if !r.Cells.Whole {
-		return nil, fmt.Errorf("row %s %w", r.Place, errUnmendable)
+		return nil, refusef("row %s %w", r.Place, errUnmendable)
 	}
 	var edits []journal.Edit
 	cells := r.Mended()
@@ -251,7 +250,7 @@ func (e *Edit) setCells(r *journal.Row, _ journal.ErrorFilter) ([]journal.Edit, 
 // positions returns the columns of a row that the edit is about.
 func (e *Edit) positions(r *journal.Row, filter journal.ErrorFilter) ([]int, error) {
 	if !r.Cells.Whole {
-		return nil, fmt.Errorf("row %s %w", r.Place, errUnmendable)
+		return nil, refusef("row %s %w", r.Place, errUnmendable)
 	}
 	if e.Column != "" {
 		at, err := columnAt(r, e.Column)
@@ -264,7 +263,7 @@ func (e *Edit) positions(r *journal.Row, filter journal.ErrorFilter) ([]int, err
 		}
 	}
 	if list == nil {
-		return nil, fmt.Errorf("row %s: the error is not one of a single column: say which column to change", r.Place)
+		return nil, refusef("row %s: the error is not one of a single column: say which column to change", r.Place)
 	}
 	return list, nil
 }
@@ -300,7 +299,7 @@ func columnAt(r *journal.Row, name string) (int, error) {
 	for i, header := range r.Cells.Names {
 		if strings.EqualFold(strings.TrimSpace(header), strings.TrimSpace(name)) {
 			if same >= 0 {
-				return 0, fmt.Errorf("row %s has several columns like %s: write it as it stands in the file", r.Place, schemas.QuoteShort(name))
+				return 0, refusef("row %s has several columns like %s: write it as it stands in the file", r.Place, schemas.QuoteShort(name))
 			}
 			same = i
 		}
@@ -315,6 +314,6 @@ func columnAt(r *journal.Row, name string) (int, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("row %s has no column %s%s (it has %s)", r.Place, schemas.QuoteShort(name),
+	return 0, refusef("row %s has no column %s%s (it has %s)", r.Place, schemas.QuoteShort(name),
 		schemas.DidYouMean(name, r.Cells.Names), strings.Join(r.Cells.Names, ", "))
 }

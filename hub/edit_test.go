@@ -123,14 +123,11 @@ func TestADiscardNeedsAReason(t *testing.T) {
 	if _, err := b.Discard(t.Context(), journal.ErrorFilter{IDs: []int64{1}}, " ", "kim"); err == nil {
 		t.Error("a row was discarded for no reason")
 	}
-	if err := b.Change(t.Context(), []int64{1}, "kim", nil, ""); err == nil {
-		t.Error("a change of nothing was taken")
-	}
 	b.wantStatuses(t, "r1:2 open required")
 	if n, err := b.Discard(t.Context(), journal.ErrorFilter{IDs: []int64{1}}, "gone", "kim"); n != 1 || err != nil {
 		t.Errorf("Discard = %d, %v; want 1", n, err)
 	}
-	if err := b.Change(t.Context(), []int64{1}, "kim", nil, "late"); !errors.Is(err, journal.ErrNotOpen) {
-		t.Errorf("Change error = %v, want not open", err)
+	if _, _, err := b.Amend(t.Context(), 1, hub.Amendment{By: "kim", Comment: "late"}); !errors.Is(err, journal.ErrNotOpen) {
+		t.Errorf("Amend error = %v, want not open", err)
 	}
 }

@@ -354,6 +354,12 @@ func plainCell(s string) string {
 	}, s)
 }
 
+// IsAboutFile tells whether an error of [Hub.Mend] is about the file, and not ours.
+func IsAboutFile(err error) bool {
+	_, source := errors.AsType[*connectors.Error](err)
+	return source || errors.Is(err, ErrNotMended)
+}
+
 // replayAll sends the mended rows, and counts what became of them.
 func (m *mending) replayAll(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(m.replay)) {

@@ -2,57 +2,94 @@ package hub
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
 	"crossdock/hub/journal"
 )
 
-// UndoEdit takes back the last edit of the row of an error, and tells what the
-// row would come to.
-func (h *Hub) UndoEdit(ctx context.Context, id int64, by string) (EditReport, error) {
+// An Amendment is what a person does to the row of one error.
+type Amendment struct {
+	Set     map[string]string // new values, as those of [Edit.Set]
+	Undo    bool              // take the last edit back
+	Assign  *string           // who is to mend it; "" takes that back
+	Comment string
+	By      string
+	// Revision is the one that the person has seen, where not nil: a row that
+	// was changed since is left alone.
+	Revision *int64
+}
+
+// Amend changes the row of an error, all that is asked for or nothing, and
+// tells what the row would come to. What holds already leaves no trace.
+func (h *Hub) Amend(ctx context.Context, id int64, a Amendment) (*journal.Row, EditReport, error) {
 	report := EditReport{First: []CellChange{}}
 	filter := journal.ErrorFilter{IDs: []int64{id}}
 	if err := h.selectable(ctx, &filter); err != nil {
-		return report, err
+		return nil, report, err
 	}
 	row, err := h.journal.RowOf(ctx, id)
 	if err != nil {
-		return report, err
+		return nil, report, err
 	}
-	step := int64(0)
+	if a.Revision != nil && *a.Revision != row.Revision {
+		return row, report, refusef("error %d %w", id, journal.ErrChanged)
+	}
+	change := journal.Change{Row: row, By: a.By, Comment: a.Comment}
+	if a.Assign != nil && *a.Assign != row.Assignee {
+		change.Assign = a.Assign
+	}
+	edits := []journal.Edit(nil)
+	switch {
+	case a.Undo && len(a.Set) > 0:
+		return row, report, refusef("an edit is made or undone, not both at once")
+	case a.Undo:
+		if change.Undo, edits = lastEdit(row); change.Undo == 0 {
+			return row, report, refusef("error %d has no edit to undo", id)
+		}
+	case len(a.Set) > 0:
+		edit := Edit{Set: a.Set}
+		if edits, err = edit.setCells(row, filter); err != nil {
+			return row, report, err
+		}
+		change.Edits = edits
+	}
+	if len(edits) == 0 && change.Assign == nil && change.Comment == "" {
+		return row, report, nil
+	}
+	if len(edits) > 0 {
+		report.add(row, filter, edits)
+	}
+	if err := h.journal.Change(ctx, change); err != nil || len(edits) == 0 {
+		return row, report, err
+	}
+	judge := h.newJudge()
+	err = judge.try(ctx, []*journal.Row{row}, &report)
+	report.Unchecked = judge.unchecked
+	return row, report, err
+}
+
+// lastEdit returns the last step that edited the row and was not undone, 0
+// where there is none, and what undoing it changes.
+func lastEdit(row *journal.Row) (step int64, back []journal.Edit) {
 	for _, e := range row.Edits {
 		if e.Undone == 0 {
 			step = max(step, e.Step)
 		}
 	}
-	if step == 0 {
-		return report, fmt.Errorf("error %d has no edit to undo", id)
-	}
-	var back []journal.Edit
 	for _, e := range row.Edits {
 		if e.Step == step && e.Undone == 0 {
 			e.Old, e.New = e.New, e.Old
 			back = append(back, e)
 		}
 	}
-	report.add(row, filter, back)
-	if err := h.journal.Change(ctx, journal.Change{Row: row, By: by, Undo: step}); err != nil {
-		return report, err
-	}
-	judge := h.newJudge()
-	err = judge.try(ctx, []*journal.Row{row}, &report)
-	report.Unchecked = judge.unchecked
-	return report, err
+	return step, back
 }
 
 // Discard gives up the open rows that the filter finds, for a reason, and
-// returns how many they were. Rows that are discarded already stay so, and are
-// no error.
+// returns how many they were.
 func (h *Hub) Discard(ctx context.Context, filter journal.ErrorFilter, reason, by string) (int64, error) {
 	if strings.TrimSpace(reason) == "" {
-		return 0, errors.New("a reason is needed to discard rows")
+		return 0, refusef("a reason is needed to discard rows")
 	}
 	if err := h.selectable(ctx, &filter); err != nil {
 		return 0, err
@@ -67,33 +104,4 @@ func (h *Hub) Discard(ctx context.Context, filter journal.ErrorFilter, reason, b
 		return h.journal.Change(ctx, changes...)
 	})
 	return rows, err
-}
-
-// FindOpen returns the row of an error that is open, to be changed.
-func (h *Hub) FindOpen(ctx context.Context, id int64) (*journal.Row, error) {
-	if err := h.allOpen(ctx, []int64{id}); err != nil {
-		return nil, err
-	}
-	return h.journal.RowOf(ctx, id)
-}
-
-// Change does to the rows of errors what a person asks for, each only while it
-// is open.
-func (h *Hub) Change(ctx context.Context, ids []int64, by string, assign *string, comment string) error {
-	if assign == nil && comment == "" {
-		return errors.New("nothing is to be changed")
-	}
-	changes := make([]journal.Change, 0, len(ids))
-	seen := map[int64]bool{}
-	for _, id := range ids {
-		row, err := h.FindOpen(ctx, id)
-		if err != nil {
-			return err
-		}
-		if !seen[row.ID] && (comment != "" || assign != nil && row.Assignee != *assign) {
-			changes = append(changes, journal.Change{Row: row, By: by, Assign: assign, Comment: comment})
-		}
-		seen[row.ID] = true
-	}
-	return h.journal.Change(ctx, changes...)
 }

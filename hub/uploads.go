@@ -63,6 +63,9 @@ func plainName(name string) string {
 	return cmp.Or(strings.TrimSpace(name), "upload")
 }
 
+// Input returns the upload as a file to be read.
+func (u *Upload) Input() Input { return Input{Path: u.path, Name: u.Name} }
+
 // Drop removes an upload that is not queued.
 func (u *Upload) Drop() error { return os.Remove(u.path) }
 

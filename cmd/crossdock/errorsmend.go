@@ -91,7 +91,7 @@ blames, or of --column. --find and --replace change what stands within the cell.
 					return a.printEdit(report, err)
 				}
 				for _, id := range filter.IDs {
-					report, err := h.UndoEdit(ctx, id, edit.By)
+					_, report, err := h.Amend(ctx, id, hub.Amendment{Undo: true, By: edit.By})
 					if err := a.printEdit(report, err); err != nil {
 						return err
 					}
@@ -248,7 +248,7 @@ The empty name '' takes an assignment back.`,
 				if filter.Group != "" {
 					err = h.Journal().AssignGroup(ctx, filter.Group, name, by.name())
 				} else {
-					err = h.Change(ctx, filter.IDs, by.name(), &name, "")
+					err = amendAll(ctx, h, filter.IDs, hub.Amendment{By: by.name(), Assign: &name})
 				}
 				return a.printDone(err, "assigned to "+name)
 			})
@@ -257,6 +257,16 @@ The empty name '' takes an assignment back.`,
 	chosen.add(cmd)
 	by.add(cmd)
 	return cmd
+}
+
+// amendAll does the same to the rows of several errors.
+func amendAll(ctx context.Context, h *hub.Hub, ids []int64, a hub.Amendment) error {
+	for _, id := range ids {
+		if _, _, err := h.Amend(ctx, id, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printDone says that something was done.
@@ -288,7 +298,7 @@ func (a *app) errorsCommentCommand() *cobra.Command {
 			}
 			return a.withJournal(cmd.Context(), func(ctx context.Context, h *hub.Hub) error {
 				if filter.Group == "" {
-					return a.printDone(h.Change(ctx, filter.IDs, by.name(), nil, text), "noted")
+					return a.printDone(amendAll(ctx, h, filter.IDs, hub.Amendment{By: by.name(), Comment: text}), "noted")
 				}
 				if _, err := h.Journal().Group(ctx, filter.Group); err != nil {
 					return err

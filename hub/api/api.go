@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,6 +40,9 @@ func Register(api huma.API, cfg Config) {
 	s.registerImports(api)
 	s.registerExports(api)
 	s.registerSuggestions(api)
+	s.registerErrors(api)
+	s.registerMending(api)
+	s.registerMended(api)
 	web.Register(api, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: "/v1/runs", Tags: []string{"runs"},
 		Summary: "List runs, newest first",
@@ -208,35 +209,9 @@ func (s *server) listErrors(ctx context.Context, in *struct {
 	return list, nil
 }
 
-// downloadErrors writes the workbook to a file before it answers, so that a
-// failure is an error and not half an answer.
 func (s *server) downloadErrors(ctx context.Context, in *RunPath) (*huma.StreamResponse, error) {
 	if _, err := s.run(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp(s.Hub.Dir, ".errors-*.xlsx")
-	if err != nil {
-		return nil, err
-	}
-	// It has no name from here on, and is gone when it is closed, or the process is.
-	err = os.Remove(file.Name())
-	if err == nil {
-		_, err = s.Hub.ExportXLSX(ctx, file, journal.ErrorFilter{Run: in.ID})
-	}
-	var size int64
-	if err == nil {
-		size, err = file.Seek(0, io.SeekCurrent)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("export the errors of run %s: %w", in.ID, err), file.Close())
-	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer file.Close()
-		hc.SetHeader("Content-Type", xlsxType)
-		hc.SetHeader("Content-Disposition", fmt.Sprintf(`attachment; filename="errors-%s.xlsx"`, in.ID))
-		hc.SetHeader("Content-Length", strconv.FormatInt(size, 10))
-		if _, err := io.Copy(hc.BodyWriter(), io.NewSectionReader(file, 0, size)); err != nil {
-			s.Log.WarnContext(ctx, "send errors", "run", in.ID, "error", err)
-		}
-	}}, nil
+	return s.download(ctx, journal.ErrorFilter{Run: in.ID}, "errors-"+in.ID+".xlsx", xlsxType, s.Hub.ExportXLSX)
 }

@@ -292,8 +292,11 @@ type ErrorFilter struct {
 	IDs      []int64 // of findings
 	Run      string
 	Pipeline string
-	Group    string           // rows with a finding of the group
-	Parked   []int64          // ids of rows, ascending
+	Group    string  // rows with a finding of the group
+	Parked   []int64 // ids of rows, ascending
+	Assignee string
+	Key      string
+	Words    string           // found in key, value or message, in any case
 	Status   RowStatus        // zero: OpenRow, and any where there are IDs or Parked
 	Due      bool             // rows that have waited for what is there now
 	Severity schemas.Severity // Warn: the rows that were noted
@@ -452,6 +455,18 @@ func (f ErrorFilter) where() (string, []any) {
 	}
 	if f.Pipeline != "" {
 		add("p.pipeline = ?", f.Pipeline)
+	}
+	if f.Key != "" {
+		add("p.key = ?", f.Key)
+	}
+	if f.Assignee != "" {
+		conditions, args = append(conditions, `(p.assignee = ? OR p.assignee = '' AND EXISTS (
+			SELECT 1 FROM finding f JOIN error_group g ON g.id = f.problem WHERE f.parked = p.id AND g.assignee = ?))`), append(args, f.Assignee, f.Assignee)
+	}
+	if f.Words != "" {
+		words := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(f.Words)) + "%"
+		conditions, args = append(conditions, `(lower(p.key) LIKE ? ESCAPE '\' OR EXISTS (SELECT 1 FROM finding f WHERE f.parked = p.id
+			AND (lower(f.value) LIKE ? ESCAPE '\' OR lower(f.message) LIKE ? ESCAPE '\')))`), append(args, words, words, words)
 	}
 	return strings.Join(conditions, " AND "), args
 }
