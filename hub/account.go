@@ -94,7 +94,8 @@ func (x *execution) parkedRow(one *processed, findings []schemas.Rejection) *jou
 		}
 		row.Findings = append(row.Findings, finding(one.batch, one.processor, f))
 	}
-	if row.Status == journal.OpenRow {
+	mask(row, one.processor, int(one.batch.Rows.NumCols()))
+	if row.Status == journal.OpenRow && len(row.Cells.Masked) == 0 { // one that lacks a cell cannot be replayed by itself
 		if row.Awaited = x.awaits(one, findings); row.Awaited != nil {
 			row.Status, row.WaitsUntil = journal.WaitingRow, x.hub.Clock().Add(x.pipeline.Wait.Until)
 		}
@@ -138,6 +139,7 @@ func (x *execution) undecodedRow(one *processed, r *connectors.Reject) *journal.
 		Rule: r.Rule, Severity: schemas.Reject, Field: one.processor.FieldOf(r.Column), Value: schemas.Shorten(r.Value), Message: r.Message,
 		Position: r.Column, Header: place.Column, Cell: place.Cell,
 	}}
+	mask(row, one.processor, int(b.Rows.NumCols()))
 	return row
 }
 

@@ -75,17 +75,21 @@ func (j *judge) judge(ctx context.Context, rows []*journal.Row) ([]*journal.Row,
 	if err != nil {
 		return nil, err
 	}
-	b := batchOf(copies)
+	trying, failing := withheld(copies, processor)
+	if len(trying) == 0 {
+		return failing, nil
+	}
+	b := batchOf(trying)
 	result, err := processor.Process(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	keepDuplicates(result, copies)
+	keepDuplicates(result, trying)
 	outcome, err := t.apply(ctx, result.Batch)
 	if err != nil {
 		return nil, err
 	}
-	failing := t.settle(&processed{batch: b, result: result, processor: processor}, outcome, copies).Remained
+	failing = append(failing, t.settle(&processed{batch: b, result: result, processor: processor}, outcome, trying).Remained...)
 	for _, r := range failing {
 		r.Findings = withIDs(r.Findings, rows[slices.Index(copies, r)].Findings)
 	}

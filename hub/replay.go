@@ -277,6 +277,15 @@ func (x *execution) replayBatch(ctx context.Context, processors func([]string) (
 	if err != nil {
 		return err
 	}
+	rows, lacking := withheld(rows, processor)
+	if n := int64(len(lacking)); n > 0 {
+		if err := x.commitReplay(ctx, journal.Commit{Counts: journal.Counts{Read: n, Rejected: n}, Remained: lacking}); err != nil {
+			return err
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
 	return x.applyParked(ctx, processor, rows)
 }
 

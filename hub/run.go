@@ -235,6 +235,7 @@ func (x *execution) finish(ctx context.Context, s *Summary, hashes *hashes, fail
 	if err != nil {
 		return err
 	}
+	h.retain(ctx, x.pipeline)
 	notices, err := h.moveFiles(ctx, x.pipeline.Name)
 	s.Notices = append(s.Notices, notices...)
 	return err

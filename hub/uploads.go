@@ -165,8 +165,12 @@ func (h *Hub) Work(ctx context.Context) error {
 	}
 	timer := time.NewTicker(uploadRetry)
 	defer timer.Stop()
-	var looked time.Time
+	var looked, retained time.Time
 	for {
+		var err error
+		if retained, err = h.retainAll(ctx, retained); err != nil && ctx.Err() == nil {
+			h.Log.ErrorContext(ctx, "retention", "error", err)
+		}
 		if err := h.drain(ctx); err != nil && ctx.Err() == nil {
 			h.Log.ErrorContext(ctx, "uploads", "error", err)
 		}

@@ -45,7 +45,9 @@ type Pipeline struct {
 	Wait  Wait
 
 	// Drift says how far the columns of the source may move before it is told.
-	Drift DriftLimits
+	Drift     DriftLimits
+	Retention Retention
+	Sensitive []string // columns of the source whose cells are not kept
 
 	// Checks must be true of the rows of a run as a whole.
 	Checks []*Check
@@ -75,7 +77,7 @@ type Lookup struct {
 func topKeys() []string {
 	return []string{
 		"pipeline", "source", "entity", "mode", "snapshot", "filter", "lookups", "map", "rules", "on_reject", "guard", "drift", "checks",
-		"files", "wait", "empty", "duplicates",
+		"files", "wait", "empty", "duplicates", "retention", "sensitive",
 	}
 }
 
@@ -121,6 +123,11 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.parseGuard()
 	p.parseDrift()
 	p.parseFiles()
+	p.parseRetention()
+	p.parseSensitive()
+	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
+		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
+	}
 	p.parseEntity(registry)
 	p.parseMode()
 	p.parseWait(registry)

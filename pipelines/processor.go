@@ -24,6 +24,7 @@ type Processor struct {
 	check   *quality.Check
 	watch   []string          // fields of which a profile looks at every value
 	record  *profile.Recorder // nil: nobody asks
+	privacy []Privacy         // by column of the source
 }
 
 // A Result is what became of a batch. Each of its rows either is among the
@@ -64,7 +65,14 @@ func (p *Pipeline) Start(columns []string, tables map[string]*Table, refs Refere
 	if len(errs) > 0 {
 		return nil, p.Fault("", errs)
 	}
-	return &Processor{columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs), watch: profile.Watched(p.Checks)}, nil
+	privacy, err := p.privacies(columns, program)
+	if err != nil {
+		return nil, p.Fault("", err)
+	}
+	return &Processor{
+		columns: columns, mapped: p.Mapping.Columns(), program: program, rules: p.Rules, refs: refs, check: p.Rules.Start(refs),
+		watch: profile.Watched(p.Checks), privacy: privacy,
+	}, nil
 }
 
 // Spill lets the processor keep the keys it has seen in scratch files once

@@ -68,6 +68,8 @@ type Field struct {
 	Open     bool     `json:"open,omitempty"`     // a json field whose members are columns of their own
 	Default  string   `json:"default,omitempty"`  // taken at creation where the field is absent or null
 	MaxChars int      `json:"max_chars,omitempty"`
+	// Sensitive marks a field whose values are not kept in the error queue.
+	Sensitive bool `json:"sensitive,omitempty"`
 
 	// Synonyms are the headers under which suppliers and ERPs send the field,
 	// by language (en, de, ...) and by system or format (sap, odoo, bmecat, ...).
@@ -251,6 +253,8 @@ func (f *Field) valid(e *Entity, known func(string) bool) error {
 		return fmt.Errorf("a quantity needs its unit: %q is neither a field nor a code of %s", f.Unit, Units)
 	case f.Open && f.Type != JSON:
 		return fmt.Errorf("only a json field can be open")
+	case f.Key && f.Sensitive:
+		return fmt.Errorf("a key is kept with every error, so that it cannot be sensitive")
 	case f.Key && !f.Required && f.Default == "" && f.Type != Text && f.Type != Identifier:
 		return fmt.Errorf("a key field that may be absent needs a default")
 	}

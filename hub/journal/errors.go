@@ -44,7 +44,7 @@ type Row struct {
 	Cells     Cells
 	Attempts  int
 	FirstSeen time.Time
-	LastSeen  time.Time
+	LastSeen  time.Time // or closed
 	Findings  []Finding
 	Assignee  string // who is to mend it; "": nobody
 	Revision  int64  // counts what people have done to it

@@ -59,7 +59,7 @@ func (r *Row) ShownAt(revision int64) Cells {
 		if &cells.Values[0] == &r.Cells.Values[0] {
 			cells.Values = slices.Clone(cells.Values)
 		}
-		if cells.Values[at] != nil {
+		if cells.Values[at] != nil && cells.Values[at] != r.Cells.Values[at] { // entered anew
 			cells.Values[at] = new(MaskedText)
 		}
 	}

@@ -220,7 +220,7 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 		if err := j.park(ctx, tx, c.Parked); err != nil {
 			return err
 		}
-		if err := supersede(ctx, tx, c.Superseded); err != nil {
+		if err := j.supersede(ctx, tx, c.Superseded); err != nil {
 			return err
 		}
 		if err := j.settle(ctx, tx, c.Settled); err != nil {
@@ -256,8 +256,8 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			// Not "or abort", for which SQLite would keep every page that the
 			// statement changes in memory a second time, to take it back alone.
 			result, err := tx.ExecContext(ctx, `
-				UPDATE OR ROLLBACK parked_row SET status = 'superseded'
-				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND run <> ?1 AND `+condition, append([]any{id}, args...)...)
+				UPDATE OR ROLLBACK parked_row SET status = 'superseded', last_seen = ?2
+				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND run <> ?1 AND `+condition, append([]any{id, j.now()}, args...)...)
 			if err != nil {
 				return err
 			}
@@ -272,11 +272,11 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 			return err
 		}
 		for _, resource := range resources {
-			if err := close(`status = 'open' AND key = '' AND resource = ?2`, resource); err != nil {
+			if err := close(`status = 'open' AND key = '' AND resource = ?3`, resource); err != nil {
 				return err
 			}
 			closed := superseded
-			if err := close(`status = 'noted' AND resource = ?2`, resource); err != nil {
+			if err := close(`status = 'noted' AND resource = ?3`, resource); err != nil {
 				return err
 			}
 			superseded = closed // warnings are no errors
@@ -286,9 +286,10 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 	return superseded, err
 }
 
-func supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
+func (j *Journal) supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
 	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded' WHERE id = ? AND status IN ('open', 'waiting')`, id); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded', last_seen = ? WHERE id = ? AND status IN ('open', 'waiting')`,
+			j.now(), id); err != nil {
 			return err
 		}
 	}

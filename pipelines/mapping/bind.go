@@ -48,11 +48,14 @@ type binder struct {
 	variables []expression.Variable
 	tables    map[string]*Table
 	faults    faults
+	reads     []int // columns of the source that the form being bound reads
 }
 
 func (b *binder) bind(f *form) *filler {
 	c := &filler{form: f, typer: f.typer(), name: f.target.Name}
+	b.reads = nil
 	c.reader, c.first = b.reader(f, f.from)
+	c.reads = b.reads
 	return c
 }
 
@@ -62,6 +65,7 @@ func (b *binder) reader(f *form, r *reference) (reader, int) {
 	switch r.how {
 	case fromColumn:
 		at := b.column(r.text, r.path)
+		b.reads = append(b.reads, at)
 		if len(r.others) == 0 {
 			return columnReader(at), at
 		}
@@ -69,6 +73,7 @@ func (b *binder) reader(f *form, r *reference) (reader, int) {
 		for _, other := range r.others {
 			any = append(any, b.column(other, r.path))
 		}
+		b.reads = append(b.reads, any...)
 		return any, at
 	case fromConstant:
 		return constantReader(r.text), -1
@@ -82,7 +87,7 @@ func (b *binder) reader(f *form, r *reference) (reader, int) {
 		}
 		first := -1
 		if uses := program.Uses(); len(uses) > 0 {
-			first = uses[0]
+			first, b.reads = uses[0], append(b.reads, uses...)
 		}
 		return &expressionReader{program: program, first: first}, first
 	case fromLookup:

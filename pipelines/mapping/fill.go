@@ -20,6 +20,7 @@ type filler struct {
 	reader reader
 	typer  typer
 	first  int // the column of the source that it reads first, or -1
+	reads  []int
 }
 
 // fill returns the column, and the rows in which the field is absent.

@@ -46,6 +46,9 @@ func (p *Program) SourceOf(name string) int {
 	return -1
 }
 
+// Reads returns the columns of the source that the i-th mapped column is made of.
+func (p *Program) Reads(i int) []int { return p.fillers[i].reads }
+
 // Map maps one batch. Row i of the result is row i of the batch; rows that the
 // filter excludes are in skipped, ascending, and neither they nor rows that
 // have a finding with severity Reject are selected. Findings are ordered by
