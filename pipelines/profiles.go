@@ -46,7 +46,7 @@ func (x *Processor) Profile() *Profile {
 	if x.record == nil {
 		return nil
 	}
-	return x.record.Profile()
+	return x.discreet(x.record.Profile())
 }
 
 // Filled counts the mapped cells of the rows that passed, and those of them

@@ -90,3 +90,20 @@ func (x *Processor) IsSensitive(field string) bool {
 	}
 	return false
 }
+
+// discreet takes the values of sensitive columns out of a profile. How many
+// they are, and how many are missing, may be told.
+func (x *Processor) discreet(p *Profile) *Profile {
+	hide := func(c *ProfiledColumn) { c.Top, c.Shapes, c.Min, c.Max, c.Sum = nil, nil, "", "", "" }
+	for i := range p.Columns {
+		if at := slices.Index(x.columns, p.Columns[i].Name); at >= 0 && x.privacy[at] == Sensitive {
+			hide(&p.Columns[i])
+		}
+	}
+	for i := range p.Fields {
+		if x.IsSensitive(p.Fields[i].Name) {
+			hide(&p.Fields[i])
+		}
+	}
+	return p
+}

@@ -1,6 +1,7 @@
 package pipelines_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,25 @@ func TestPrivacyOfColumns(t *testing.T) {
 		if x.IsSensitive(field) != want {
 			t.Errorf("IsSensitive(%q) = %t, want %t", field, !want, want)
 		}
+	}
+}
+
+func TestTheProfileOfASensitiveColumnHasNoValues(t *testing.T) {
+	p, message := parse(t, "sensitive: [Name]\n")
+	if message != "" {
+		t.Fatal(message)
+	}
+	x, err := p.Start([]string{"Nr", "Name"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Record()
+	if _, err := x.Process(t.Context(), batch("Nr;Name", "A-1;Mutter", "A-2;Bolzen")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(x.Profile())
+	if err != nil || strings.Contains(string(text), "Mutter") || !strings.Contains(string(text), "A-1") {
+		t.Errorf("profile %s, %v; want the values of Nr alone", text, err)
 	}
 }
 
