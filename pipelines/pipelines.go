@@ -125,9 +125,6 @@ func Parse(file string, text []byte, registry *schemas.Registry) (*Pipeline, err
 	p.parseFiles()
 	p.parseRetention()
 	p.parseSensitive()
-	if mode := d.text("mode", false); mode != "" && mode != "upsert" {
-		d.fault("mode", "is %s, but must be upsert", schemas.QuoteShort(mode))
-	}
 	p.parseEntity(registry)
 	p.parseMode()
 	p.parseWait(registry)

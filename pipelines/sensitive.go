@@ -40,7 +40,7 @@ func (p *Pipeline) privacies(columns []string, program *mapping.Program) ([]Priv
 			switch {
 			case c.Field.Sensitive:
 				list[at] = Sensitive
-			case list[at] == FreeText && !slices.Contains([]schemas.Type{schemas.Text, schemas.LocalisedText, schemas.List, schemas.JSON}, c.Field.Type):
+			case list[at] == FreeText && !isText(c.Field.Type):
 				list[at] = Public
 			}
 		}
@@ -91,19 +91,34 @@ func (x *Processor) IsSensitive(field string) bool {
 	return false
 }
 
-// discreet takes the values of sensitive columns out of a profile. How many
-// they are, and how many are missing, may be told.
+// discreet takes out of a profile what the error queue would not keep either:
+// the values of sensitive columns, and numbers of payment cards in free text.
+// How many values there are, and how many are missing, may be told.
 func (x *Processor) discreet(p *Profile) *Profile {
-	hide := func(c *ProfiledColumn) { c.Top, c.Shapes, c.Min, c.Max, c.Sum = nil, nil, "", "", "" }
-	for i := range p.Columns {
-		if at := slices.Index(x.columns, p.Columns[i].Name); at >= 0 && x.privacy[at] == Sensitive {
-			hide(&p.Columns[i])
+	hide := func(c *ProfiledColumn, sensitive, text bool) {
+		switch {
+		case sensitive:
+			c.Top, c.Shapes, c.Min, c.Max, c.Sum = nil, nil, "", "", ""
+		case text:
+			c.Min, c.Max = MaskCards(c.Min), MaskCards(c.Max)
+			for i := range c.Top {
+				c.Top[i].Text = MaskCards(c.Top[i].Text)
+			}
 		}
 	}
-	for i := range p.Fields {
-		if x.IsSensitive(p.Fields[i].Name) {
-			hide(&p.Fields[i])
+	for i := range p.Columns {
+		if at := slices.Index(x.columns, p.Columns[i].Name); at >= 0 {
+			hide(&p.Columns[i], x.privacy[at] == Sensitive, x.privacy[at] == FreeText)
+		}
+	}
+	for i, c := range x.mapped {
+		if i < len(p.Fields) && p.Fields[i].Name == c.Name {
+			hide(&p.Fields[i], x.IsSensitive(c.Name), isText(c.Field.Type))
 		}
 	}
 	return p
+}
+
+func isText(t schemas.Type) bool {
+	return t == schemas.Text || t == schemas.LocalisedText || t == schemas.List || t == schemas.JSON
 }

@@ -1,6 +1,10 @@
-package hub
+package pipelines_test
 
-import "testing"
+import (
+	"testing"
+
+	"crossdock/pipelines"
+)
 
 func TestNumbersOfPaymentCardsAreMasked(t *testing.T) {
 	for text, want := range map[string]string{
@@ -19,8 +23,8 @@ func TestNumbersOfPaymentCardsAreMasked(t *testing.T) {
 		"tel. +49 30 1234567":                 "tel. +49 30 1234567",
 		"":                                    "",
 	} {
-		if got := maskCards(text); got != want {
-			t.Errorf("maskCards(%q) = %q, want %q", text, got, want)
+		if got := pipelines.MaskCards(text); got != want {
+			t.Errorf("MaskCards(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
