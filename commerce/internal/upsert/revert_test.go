@@ -212,3 +212,19 @@ func TestWhatTheServiceRefusesToPutBackIsSaid(t *testing.T) {
 		}
 	})
 }
+
+// A run that has changed a row to and fro has left it as it was: put back, the
+// row stays, and is not taken for one that the run has created.
+func TestARowThatARunHasChangedToAndFroStays(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		e := openEngineAt(t, place)
+		header := []string{"sku", "name.en", "brand"}
+		apply(t, e, "before", servicetest.Rows(t, "product", header, [][]string{{"A", "first", "x"}}))
+		before := stored(t, e)
+		apply(t, e, "fro", servicetest.Rows(t, "product", header, [][]string{{"A", "second", "x"}, {"A", "first", "x"}}))
+		got := putBack(t, e, "back", "fro", "product")
+		if diff := cmp.Diff(before, stored(t, e)); diff != "" || got.KeptRows > 0 {
+			t.Errorf("%+v %s", got, diff)
+		}
+	})
+}
