@@ -36,7 +36,7 @@ func mutants() []mutant {
 		},
 		{
 			name: "what a killed run has parked stays open beside what the next one parks", file: "hub/journal/journal.go",
-			old: `status = 'open' AND key <> '' AND key IN (`, new: `status = 'open' AND key = 'none' AND key IN (`, scenario: "run",
+			old: `status IN ('open', 'waiting') AND key <> '' AND key IN (`, new: `status = 'none' AND key <> '' AND key IN (`, scenario: "run",
 		},
 		{
 			name: "an upload that begins anew keeps what it had parked", file: "hub/journal/journal.go",
