@@ -22,7 +22,7 @@ func TestAssessmentsAreKeptByRun(t *testing.T) {
 	begin := func(id, pipeline string) {
 		t.Helper()
 		now = now.Add(time.Minute)
-		if err := j.Begin(t.Context(), journal.Run{ID: id, Pipeline: pipeline, Entity: "product", Cause: "command", Status: journal.Succeeded}); err != nil {
+		if err := j.Begin(t.Context(), journal.Run{ID: id, Pipeline: pipeline, Entity: "product", Cause: "command", Status: journal.Running}); err != nil {
 			t.Fatal(err)
 		}
 	}
