@@ -44,7 +44,10 @@ func mask(row *journal.Row, processor *pipelines.Processor, columns int) {
 		if whole || row.Cells.IsMasked(f.Position) || processor.IsSensitive(f.Field) {
 			f.Value, f.Message = maskAll(f.Value), unquoted(f.Message)
 		}
-		f.Value, f.Message = pipelines.MaskCards(replaceSecrets(f.Value, secrets)), pipelines.MaskCards(replaceSecrets(f.Message, secrets))
+		f.Value, f.Message = replaceSecrets(f.Value, secrets), replaceSecrets(f.Message, secrets)
+		if f.Position < 0 || f.Position >= columns || processor.Privacy(f.Position) != pipelines.Public {
+			f.Value, f.Message = pipelines.MaskCards(f.Value), pipelines.MaskCards(f.Message)
+		}
 	}
 }
 

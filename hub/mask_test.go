@@ -100,6 +100,17 @@ func TestCardsInFreeTextAreNotKept(t *testing.T) {
 	}
 }
 
+func TestANumberThatIsACodeIsKept(t *testing.T) {
+	b := newBench(t, "A-1;Mutter;4006381333932") // wrong as a GTIN, and right as a card's
+	if _, err := b.Run(t.Context(), b.write(t, pipelineText), hub.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	row, err := b.Journal().RowOf(t.Context(), 1)
+	if err != nil || *row.Cells.Values[2] != "4006381333932" || row.Findings[0].Value != "4006381333932" {
+		t.Errorf("row %+v, %v; want the number as it was read", row, err)
+	}
+}
+
 func TestWhatIsOldIsForgottenAtTheEndOfARun(t *testing.T) {
 	b := newBench(t, "A-1;;", "A-2;;")
 	p := b.write(t, pipelineText+"retention: { errors: 10d }\n")

@@ -95,9 +95,9 @@ func TestTheErrorQueueOverHTTP(t *testing.T) {
 
 		// Changing one row.
 		{"PATCH", "/v1/errors/2", `{"by":"kim","set":{"EAN":"4006381333931"}}`, 412, `changed by someone else`, [2]string{"If-Match", `"7"`}},
-		{"PATCH", "/v1/errors/2", `{"by":"kim","set":{"EAN":"4006381333931"}}`, 200, `"revision":1,"edited":{.*"EAN":"4006381333931"}.*"edit":{"rows":1,`, [2]string{"If-Match", `"0"`}},
+		{"PATCH", "/v1/errors/2", `{"by":"kim","set":{"EAN":"4006381333931"}}`, 200, `"revision":1,.*"edited":{.*"EAN":"4006381333931"}.*"edit":{"rows":1,`, [2]string{"If-Match", `"0"`}},
 		{"PATCH", "/v1/errors/2", `{"by":"kim","set":{"EAN":"4006381333931"}}`, 200, `"revision":1,.*"edit":{"rows":0,`, [2]string{}},
-		{"PATCH", "/v1/errors/2", `{"by":"kim","undo":true}`, 200, `"revision":2,"edit"`, [2]string{}},
+		{"PATCH", "/v1/errors/2", `{"by":"kim","undo":true}`, 200, `"revision":2,.*"edit"`, [2]string{}},
 		{"PATCH", "/v1/errors/2", `{"by":"kim","undo":true}`, 422, `no edit to undo`, [2]string{}},
 		{"PATCH", "/v1/errors/2", `{"by":"kim","set":{"EAM":"x"}}`, 422, `did you mean EAN\?`, [2]string{}},
 		{"PATCH", "/v1/errors/2", `{"by":"kim","assign":"lea","comment":"asked"}`, 200, `"assignee":"lea"`, [2]string{}},
