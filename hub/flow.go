@@ -88,6 +88,9 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 		return nil
 	})
 	err = group.Wait()
+	if unbooked := x.booked(); err == nil {
+		err = unbooked
+	}
 	if err != nil && ctx.Err() != nil {
 		err = interrupted(ctx)
 	}

@@ -3,7 +3,7 @@
 // the journal of runs and the error queue.
 //
 //	source ──Next──> pipelines ──Process──> Target.Apply ──> journal.Commit ──> source Ack
-//	 (goroutine)       (goroutine)            (the caller's goroutine, in this order)
+//	 (goroutine)       (goroutine)           (goroutine)      (goroutine, in this order)
 //
 // The journal is committed after the service, and the source is acknowledged
 // after both, so that a crash repeats a batch and never loses one; a service

@@ -96,6 +96,11 @@ func (c *Counts) Add(d Counts) {
 	c.Waiting += d.Waiting
 }
 
+// Subtract takes what a batch counted off again.
+func (c *Counts) Subtract(d Counts) {
+	c.Add(Counts{-d.Read, -d.Applied, -d.Unchanged, -d.Rejected, -d.Skipped, -d.Warned, -d.Waiting})
+}
+
 // Balanced reports whether every row read is accounted for.
 func (c Counts) Balanced() bool {
 	return c.Read == c.Applied+c.Unchanged+c.Rejected+c.Skipped
