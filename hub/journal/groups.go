@@ -26,7 +26,7 @@ type Group struct {
 	Field     string           `json:"field"`
 	Column    string           `json:"column"`  // the header of the example
 	Shape     string           `json:"shape"`   // of the value: 12,5O is 9,9a
-	Message   string           `json:"message"` // with what differs from row to row left out
+	Message   string           `json:"message"` // of the example
 	Rows      int64            `json:"rows"`
 	Share     float64          `json:"share"` // of all rows that were asked for, from 0 to 1
 	Example   string           `json:"example"`
@@ -168,7 +168,7 @@ func (j *Journal) Groups(ctx context.Context, f ErrorFilter) ([]Group, error) {
 		WITH counted AS (
 		  SELECT f.problem, count(DISTINCT p.id) AS rows, min(f.id) AS example, min(p.first_seen) AS first, max(p.last_seen) AS last
 		  FROM parked_row p JOIN finding f ON f.parked = p.id WHERE `+where+` GROUP BY f.problem)
-		SELECT g.id, g.pipeline, g.rule, g.severity, g.field, g.shape, g.message, g.assignee, c.rows, c.first, c.last, e.value, e.header
+		SELECT g.id, g.pipeline, g.rule, g.severity, g.field, g.shape, e.message, g.assignee, c.rows, c.first, c.last, e.value, e.header
 		FROM counted c JOIN error_group g ON g.id = c.problem JOIN finding e ON e.id = c.example
 		WHERE g.severity = ? ORDER BY c.rows DESC, g.id`, append(args, severity)...)
 }

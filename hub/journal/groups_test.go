@@ -74,9 +74,9 @@ func TestMessagesAreComparedWithoutWhatTheySayOfOneRow(t *testing.T) {
 		journal.Finding{Rule: "values", Field: "sku", Value: "5", Message: `is none of "A", "B"`},
 	)
 	want := []string{
-		`3 values "9" is none of "…", "…"`,
-		`2 gtin "9" has the check digit 9, but 9 would be right`,
-		`1 values "9" is none of "…", "…"`,
+		`3 values "9" is none of "A", "B", did you mean "A"?`,
+		`2 gtin "9" has the check digit 1, but 3 would be right`,
+		`1 values "9" is none of "A", "B"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
