@@ -26,17 +26,17 @@ const categoryCount = 200
 
 // A generated is the files to measure on.
 type generated struct {
-	csv, csvChanged, ndjson      string // products; of csvChanged one in a hundred differs
-	xlsx, xlsxInline             string // as spreadsheet programs write them, and as libraries do that stream
-	prices, pricesChanged, stock string
-	csvAllChanged                string // every product differs
+	csv, csvChanged, ndjson, parquet string // products; of csvChanged one in a hundred differs
+	xlsx, xlsxInline                 string // as spreadsheet programs write them, and as libraries do that stream
+	prices, pricesChanged, stock     string
+	csvAllChanged                    string // every product differs
 }
 
 func filesIn(dir string, products, sheetRows int) generated {
 	in := func(format string, n int) string { return filepath.Join(dir, fmt.Sprintf(format, n)) }
 	return generated{
 		csv: in("products-%d.csv", products), csvChanged: in("products-%d-changed.csv", products),
-		ndjson: in("products-%d.ndjson", products), csvAllChanged: in("products-%d-all-changed.csv", products),
+		ndjson: in("products-%d.ndjson", products), parquet: in("products-%d.parquet", products), csvAllChanged: in("products-%d-all-changed.csv", products),
 		xlsx: in("products-%d.xlsx", sheetRows), xlsxInline: in("products-%d-inline.xlsx", sheetRows),
 		prices: in("prices-%d.csv", products), pricesChanged: in("prices-%d-changed.csv", products),
 		stock: in("stock-%d.csv", products),
@@ -59,6 +59,7 @@ func generate(dir string, products, sheetRows int) (generated, error) {
 		{files.csvAllChanged, func(path string) error { return writeCSV(path, productColumns(), products, otherProduct) }},
 		{files.xlsx, func(path string) error { return writeShared(path, sheetRows) }},
 		{files.xlsxInline, func(path string) error { return writeInline(path, sheetRows) }},
+		{files.parquet, func(path string) error { return writeParquet(path, products) }},
 		{files.ndjson, func(path string) error { return writeNDJSON(path, products) }},
 		{files.prices, func(path string) error { return writeCSV(path, priceColumns(), products, priceRow) }},
 		{files.pricesChanged, func(path string) error { return writeCSV(path, priceColumns(), products, changedPrice) }},

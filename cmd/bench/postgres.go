@@ -31,11 +31,12 @@ const (
 // postgresSteps are the steps that need a PostgreSQL.
 func postgresSteps(dir string, f generated) []step {
 	in := func(name string) string { return filepath.Join(dir, name) }
+	categories := []string{in("categories.yaml")}
 	return []step{
 		{name: copyFloor, floor: "postgres-copy", file: f.csv, postgres: true},
 		{name: mergeFloor, floor: "postgres-merge", file: f.csvAllChanged, postgres: true},
 		{
-			name: postgresCSV, pipeline: in("products.yaml"), file: f.csv, fresh: true, before: []string{in("categories.yaml")},
+			name: postgresCSV, pipeline: in("products.yaml"), file: f.csv, fresh: true, before: categories,
 			postgres: true, of: copyFloor, bar: 0.6,
 		},
 		{name: "CSV into PostgreSQL, second load, nothing changed", pipeline: in("products.yaml"), file: f.csv, postgres: true, of: postgresCSV},
@@ -43,6 +44,11 @@ func postgresSteps(dir string, f generated) []step {
 			name: "CSV into PostgreSQL, all rows changed", pipeline: in("products-all-changed.yaml"), file: f.csvAllChanged,
 			postgres: true, of: mergeFloor, bar: 0.9,
 		},
+		{name: "prices into PostgreSQL, first load", pipeline: in("prices.yaml"), file: f.prices, before: []string{in("lists.yaml")}, postgres: true, of: copyFloor},
+		{name: "stock into PostgreSQL, first load", pipeline: in("stock.yaml"), file: f.stock, before: []string{in("warehouses.yaml")}, postgres: true, of: copyFloor},
+		{name: "XLSX into PostgreSQL, first load", pipeline: in("products-xlsx.yaml"), file: f.xlsx, fresh: true, before: categories, postgres: true, of: excelizeLoop},
+		{name: "NDJSON into PostgreSQL, first load", pipeline: in("products-ndjson.yaml"), file: f.ndjson, fresh: true, before: categories, postgres: true, of: copyFloor},
+		{name: "Parquet into PostgreSQL, first load", pipeline: in("products-parquet.yaml"), file: f.parquet, fresh: true, before: categories, postgres: true, of: copyFloor},
 	}
 }
 

@@ -123,6 +123,7 @@ func writePipelines(dir string, f generated) error {
 		"products-changed.yaml": products("bench-products", "csv", f.csvChanged),
 		"products-xlsx.yaml":    products("bench-products-xlsx", "excel", f.xlsx),
 		"products-inline.yaml":  products("bench-products-xlsx", "excel", f.xlsxInline),
+		"products-parquet.yaml": products("bench-products-parquet", "parquet", f.parquet),
 		"products-ndjson.yaml":  products("bench-products-ndjson", "json", f.ndjson),
 		"prices.yaml":           fmt.Sprintf(pricesPipeline, filepath.Base(f.prices)),
 		"prices-changed.yaml":   fmt.Sprintf(pricesPipeline, filepath.Base(f.pricesChanged)),
