@@ -73,11 +73,15 @@ func (c *referenceCheck) unknown(ctx context.Context, refs References, keys *uni
 	position := make(map[string]int)
 	var ask []string
 	var unsure []pending
+	last := "" // that was known: files name the same row many times in a row
 	for _, row := range v.rows {
 		if isEmpty(column, int(row)) {
 			continue
 		}
 		key := column.Value(int(row))
+		if key == last && !c.rule.reference.self {
+			continue
+		}
 		if c.rule.reference.self {
 			if own, _ := schemas.CellText(v.columns[1], int(row)); own == key {
 				v.blame(row, "is the row itself")
@@ -86,6 +90,7 @@ func (c *referenceCheck) unknown(ctx context.Context, refs References, keys *uni
 		}
 		hash := hashText(key)
 		if c.known.has(hash) || c.rule.reference.self && keys.hasSeen(hash) {
+			last = key
 			continue
 		}
 		if _, asked := position[key]; !asked {

@@ -56,7 +56,7 @@ const groupRows = 16
 // begin with them: they lie together, and a file mostly has all of them. What
 // the answer lacks is tried as a new row, so that it may be incomplete.
 func (p *pass) askGroups(from int) error {
-	g := groups{pass: p, firsts: map[string]int{}, slots: map[string]int{}}
+	g := groups{pass: p, firsts: map[string]int{}}
 	p.batch.Each(func(row int) bool {
 		if row >= from {
 			g.add(row)
@@ -80,10 +80,18 @@ type groups struct {
 	firsts map[string]int // by first part, its place in list
 	list   []byte         // JSON array of the first parts
 	keys   []string       // as the answer has them, each once
-	slots  map[string]int // the places of keys
 	rows   []int          // of the batch
 	slotOf []int          // by place in rows, that in keys
 	key    []byte
+
+	// Most files have the rows of a group together: then keys are compared with
+	// those of their group alone, and slots is made only where that fails.
+	last    string
+	place   int // of last
+	begin   int // where its group begins in keys
+	apart   bool
+	slots   map[string]int // the places of keys; nil: not made
+	indexed int            // how many of keys are in slots
 
 	varyingParts []int // once varyingKey was called
 }
@@ -94,17 +102,10 @@ func (g *groups) add(row int) {
 	if !ok || strings.IndexByte(first, 0) >= 0 { // a NUL ends a text of JSON early
 		return
 	}
-	place, known := g.firsts[first]
-	if !known {
-		place = len(g.firsts)
-		g.firsts[first] = place
-		separator := byte(',')
-		if place == 0 {
-			separator = '['
-		}
-		g.list = appendString(append(g.list, separator), first)
+	if first != g.last || len(g.firsts) == 0 {
+		g.enter(first)
 	}
-	g.key = strconv.AppendInt(g.key[:0], int64(place), 10)
+	g.key = strconv.AppendInt(g.key[:0], int64(g.place), 10)
 	for _, k := range g.varyingKey() {
 		g.key = append(g.key, ' ')
 		switch v := g.keyValue(k, row).(type) {
@@ -116,13 +117,56 @@ func (g *groups) add(row int) {
 			return
 		}
 	}
-	slot, known := g.slots[string(g.key)]
+	slot, known := g.find()
 	if !known {
 		slot = len(g.keys)
 		g.keys = append(g.keys, string(g.key))
-		g.slots[g.keys[slot]] = slot
 	}
 	g.rows, g.slotOf = append(g.rows, row), append(g.slotOf, slot)
+}
+
+// enter goes to the group of a first part.
+func (g *groups) enter(first string) {
+	place, known := g.firsts[first]
+	if !known {
+		place = len(g.firsts)
+		g.firsts[first] = place
+		separator := byte(',')
+		if place == 0 {
+			separator = '['
+		}
+		g.list = appendString(append(g.list, separator), first)
+	}
+	g.apart = g.apart || known
+	g.last, g.place, g.begin = first, place, len(g.keys)
+}
+
+// maxCompared is up to how many keys of a group are compared one by one.
+const maxCompared = 16
+
+// find returns the place of the key at hand.
+func (g *groups) find() (slot int, known bool) {
+	if g.apart || len(g.keys)-g.begin > maxCompared {
+		return g.lookup(string(g.key))
+	}
+	for slot := g.begin; slot < len(g.keys); slot++ {
+		if g.keys[slot] == string(g.key) {
+			return slot, true
+		}
+	}
+	return 0, false
+}
+
+// lookup finds a key among all of them.
+func (g *groups) lookup(key string) (slot int, known bool) {
+	if g.slots == nil {
+		g.slots = make(map[string]int, len(g.keys))
+	}
+	for ; g.indexed < len(g.keys); g.indexed++ {
+		g.slots[g.keys[g.indexed]] = g.indexed
+	}
+	slot, known = g.slots[key]
+	return slot, known
 }
 
 // varyingKey returns the parts of the key behind the first that differ from row
@@ -175,7 +219,7 @@ func (g *groups) read(answer string) error {
 		slot := next
 		if slot >= len(g.keys) || g.keys[slot] != line[:end] {
 			var ours bool
-			if slot, ours = g.slots[line[:end]]; !ours {
+			if slot, ours = g.lookup(line[:end]); !ours {
 				continue
 			}
 		}
