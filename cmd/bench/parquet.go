@@ -53,7 +53,10 @@ func writeParquet(path string, rows int) error {
 }
 
 func writeGroup(w *file.Writer, columns [][]parquet.ByteArray) error {
-	group := w.AppendRowGroup()
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		return err
+	}
 	for _, values := range columns {
 		column, err := group.NextColumn()
 		if err != nil {
