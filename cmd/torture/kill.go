@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -15,20 +16,21 @@ import (
 const killsPerFolder = 10
 
 // killRuns kills `crossdock run` at random moments, again and again over the
-// same data folder, and lets a last one end.
+// same data folder, until the load has come to its end there. A run that ends
+// before its moment comes is none that was killed.
 func (t *torture) killRuns(ctx context.Context) (string, error) {
-	hit, early := 0, 0
-	for folder := 0; hit < t.kills; folder++ {
-		data := filepath.Join(t.dir, fmt.Sprintf("run-%d", folder))
-		for range min(killsPerFolder, t.kills-hit) {
+	hit, folders := 0, 0
+	for ; hit < t.kills; folders++ {
+		data := filepath.Join(t.dir, fmt.Sprintf("run-%d", folders))
+		for range killsPerFolder {
 			ended, err := t.killRun(ctx, data)
 			if err != nil {
 				return "", err
 			}
-			hit++
 			if ended {
-				early++
+				break
 			}
+			hit++
 		}
 		if err := t.complete(ctx, data); err != nil {
 			return "", err
@@ -36,8 +38,11 @@ func (t *torture) killRuns(ctx context.Context) (string, error) {
 		if err := t.verify(ctx, data); err != nil {
 			return "", fmt.Errorf("after kill %d: %w", hit, err)
 		}
+		if err := os.RemoveAll(data); err != nil {
+			return "", err
+		}
 	}
-	return fmt.Sprintf("%d kills at random moments, %d of which came when the run had just ended", hit, early), nil
+	return fmt.Sprintf("%d kills in the middle of a run, over %d data folders", hit, folders), nil
 }
 
 // killRun starts a run and kills it. It reports whether the run was faster.
