@@ -224,14 +224,6 @@ func wanted(id string) error {
 // finished waits until no run waits or works, that of the upload last.
 func (s *server) finished(ctx context.Context, id string) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		var promised run
-		status, err := s.get(ctx, "/v1/runs/"+id, &promised)
-		if err != nil {
-			return err
-		}
-		if status != http.StatusOK {
-			return fmt.Errorf("the run %s that was promised is gone: status %d", id, status)
-		}
 		var list struct{ Items []run }
 		if _, err := s.get(ctx, "/v1/runs?limit=500", &list); err != nil {
 			return err
@@ -240,12 +232,20 @@ func (s *server) finished(ctx context.Context, id string) error {
 		for _, r := range list.Items {
 			busy = busy || r.Status == "queued" || r.Status == "running"
 		}
-		if !busy {
-			if promised.Status != "succeeded" && promised.Status != "partial" {
-				return fmt.Errorf("run %s is %s", id, promised.Status)
-			}
-			return nil
+		if busy {
+			continue
 		}
+		var promised run
+		status, err := s.get(ctx, "/v1/runs/"+id, &promised)
+		switch {
+		case err != nil:
+			return err
+		case status != http.StatusOK:
+			return fmt.Errorf("the run %s that was promised is gone: status %d", id, status)
+		case promised.Status != "succeeded" && promised.Status != "partial":
+			return fmt.Errorf("run %s is %s", id, promised.Status)
+		}
+		return nil
 	}
 	return fmt.Errorf("run %s has not ended within %s: %s", id, patience, s.output.String())
 }
