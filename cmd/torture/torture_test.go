@@ -19,7 +19,7 @@ func TestLittleTorture(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	var report strings.Builder
-	torture := &torture{binary: binary, kills: 12, disks: 1, products: 20_000, out: &report}
+	torture := &torture{binary: binary, kills: 12, disks: 1, products: 40_000, out: &report}
 	if err := torture.all(t.Context(), 1, "", ""); err != nil {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
