@@ -6,7 +6,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"math"
 	"os"
 	"path"
 	"slices"
@@ -44,16 +43,22 @@ func ReadZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	case err != nil && !errors.Is(err, zip.ErrInsecurePath): // names are never used as paths
 		return nil, err
 	}
-	bounded.left = math.MaxInt64 // the directory is read, its bound has served
+	bounded.served = true
 	return directory, nil
 }
 
+// A boundedReaderAt bounds how much is read until it has served. From then on
+// it has no state, so that members can be read beside each other.
 type boundedReaderAt struct {
-	r    io.ReaderAt
-	left int64
+	r      io.ReaderAt
+	left   int64
+	served bool
 }
 
 func (r *boundedReaderAt) ReadAt(b []byte, off int64) (int, error) {
+	if r.served {
+		return r.r.ReadAt(b, off)
+	}
 	if r.left -= int64(len(b)); r.left < 0 {
 		return 0, io.ErrUnexpectedEOF
 	}

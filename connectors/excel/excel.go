@@ -92,6 +92,14 @@ type source struct {
 
 	mu    sync.Mutex
 	begun map[sheetKey]beginning
+	texts keptTexts
+}
+
+// keptTexts are the shared strings of a workbook that was discovered, for the
+// reader that is opened next: it takes them, and does not read them again.
+type keptTexts struct {
+	file, version string
+	shared        sharedStrings
 }
 
 // Check finds the files, opens the first and reads the beginning of its sheet.
@@ -154,7 +162,26 @@ func (s *source) Discover(ctx context.Context) ([]connectors.Stream, error) {
 		}
 		streams = append(streams, connectors.Stream{Name: sh.name, Columns: l.names, Rereadable: true})
 	}
+	s.keepTexts(files[0], book)
 	return streams, nil
+}
+
+func (s *source) keepTexts(f connectors.File, book *workbook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if book.unread == "" {
+		s.texts = keptTexts{f.Name, f.Version, book.shared}
+	}
+}
+
+// takeTexts gives a workbook the texts that were kept of it.
+func (s *source) takeTexts(f connectors.File, book *workbook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.texts.file == f.Name && s.texts.version == f.Version {
+		book.shared, book.unread = s.texts.shared, ""
+	}
+	s.texts = keptTexts{} // the memory is the reader's, until it has read its file
 }
 
 // Open begins to read the sheet that the request names, or the one set.
@@ -194,6 +221,7 @@ func (s *source) open(ctx context.Context, f connectors.File) (*workbook, io.Clo
 		_ = file.Close()
 		return nil, nil, at(err, resource(f))
 	}
+	s.takeTexts(f, book)
 	return book, file, nil
 }
 
@@ -217,7 +245,13 @@ func (s *source) begin(ctx context.Context, book *workbook, f connectors.File, s
 	if ok {
 		return known.layout, known.rows, nil
 	}
+	// Both take time, and neither needs the other.
+	texts := make(chan error, 1)
+	go func() { texts <- book.readShared(ctx) }() // ends with what it reads, or with ctx
 	merges, err := book.verify(ctx, sh)
+	if err := <-texts; err != nil {
+		return layout{}, 0, at(err, resource(f))
+	}
 	if err != nil {
 		return layout{}, 0, at(err, sheetPlace(f, sh))
 	}

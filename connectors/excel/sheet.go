@@ -36,7 +36,8 @@ type rowScanner struct {
 type cell struct {
 	source     storage
 	kind       connectors.Kind
-	start, end int32 // in scratch; start alone is the number of a shared string
+	block      uint16 // of the shared strings
+	start, end uint32 // in scratch, or in the block
 }
 
 type storage uint8
@@ -55,6 +56,9 @@ type fault struct {
 
 // openRows begins to scan a sheet, and stands before its first row.
 func (w *workbook) openRows(ctx context.Context, sh sheet) (*rowScanner, error) {
+	if err := w.readShared(ctx); err != nil {
+		return nil, err
+	}
 	p, err := w.open(ctx, sh.part)
 	if err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func (r *rowScanner) cellText(c cell) []byte {
 	case inScratch:
 		return r.scratch[c.start:c.end]
 	case inShared:
-		return r.book.shared.at(int(c.start))
+		return r.book.shared.blocks[c.block][c.start:c.end:c.end]
 	case nowhere:
 	}
 	return nil
@@ -136,6 +140,9 @@ func (r *rowScanner) row() error {
 	r.rowNumber = number
 	r.cells, r.scratch, r.filled, r.fault, r.bytes = r.cells[:0], r.scratch[:0], 0, nil, 0
 	for {
+		if err := r.plainCells(last); err != nil {
+			return err
+		}
 		t, err := r.scanner.next()
 		switch {
 		case err != nil:
@@ -191,6 +198,19 @@ func (r *rowScanner) cell(lastRow int64) error {
 			kind = r.attrs.value
 		}
 	}
+	typ := typeOf(kind) // before the window moves on
+	if err := r.moveTo(column, lastRow); err != nil {
+		return err
+	}
+	content, err := r.content()
+	if err != nil {
+		return err
+	}
+	return r.take(typ, style, content, lastRow)
+}
+
+// moveTo makes the column the next one, with empty cells before it.
+func (r *rowScanner) moveTo(column int, lastRow int64) error {
 	if column >= maxColumns {
 		return refused("has a row, %d, with more than %d columns", max(r.rowNumber, lastRow+1), maxColumns)
 	}
@@ -200,11 +220,12 @@ func (r *rowScanner) cell(lastRow int64) error {
 	for len(r.cells) < column {
 		r.cells = append(r.cells, cell{})
 	}
-	typ := typeOf(kind) // before the window moves on
-	content, err := r.content()
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// take makes the next cell of its content.
+func (r *rowScanner) take(typ cellType, style int, content content, lastRow int64) error {
+	column := len(r.cells)
 	c, err := r.typed(typ, style, content)
 	if err != nil {
 		return err
@@ -349,7 +370,7 @@ func (r *rowScanner) typed(typ cellType, style int, c content) (cell, error) {
 			return cell{}, err
 		}
 	}
-	return cell{source: inScratch, kind: kind, start: int32(start), end: int32(len(r.scratch))}, nil
+	return cell{source: inScratch, kind: kind, start: uint32(start), end: uint32(len(r.scratch))}, nil
 }
 
 func (r *rowScanner) sharedCell(value []byte) (cell, error) {
@@ -357,10 +378,11 @@ func (r *rowScanner) sharedCell(value []byte) (cell, error) {
 	if i < 0 || i >= len(r.book.shared.ends) {
 		return cell{}, damaged("a cell in row %d refers to the shared text %s, there are %d", r.rowNumber, shown(value), len(r.book.shared.ends))
 	}
-	if len(r.book.shared.at(i)) == 0 {
+	block, start, end := r.book.shared.at(i)
+	if start == end {
 		return cell{}, nil
 	}
-	return cell{source: inShared, start: int32(i)}, nil
+	return cell{source: inShared, block: uint16(block), start: start, end: end}, nil
 }
 
 // number takes a number, which is a date where the style of its cell shows it

@@ -137,7 +137,8 @@ func TestSharedStringsKeepTheirTextsAcrossBlocks(t *testing.T) {
 		}
 	}
 	for i, text := range want {
-		if got := string(s.at(i)); got != text {
+		block, start, end := s.at(i)
+		if got := string(s.blocks[block][start:end]); got != text {
 			t.Fatalf("text %d has %d bytes, want %d: %s", i, len(got), len(text), cmp.Diff(text, got))
 		}
 	}

@@ -26,6 +26,8 @@ type workbook struct {
 	date1904 bool
 	dates    []bool // by cell style: whether it shows a number as a date
 	shared   sharedStrings
+
+	unread string // the part of the shared strings until they are read, then ""
 }
 
 // A sheet is one worksheet of a workbook.
@@ -50,12 +52,13 @@ const (
 	blockEnd   = 1<<blockShift - 1
 )
 
-func (s *sharedStrings) at(i int) []byte {
-	block, start, end := s.ends[i]>>blockShift, uint32(0), s.ends[i]&blockEnd
+// at returns where a text lies.
+func (s *sharedStrings) at(i int) (block, start, end uint32) {
+	block, end = s.ends[i]>>blockShift, s.ends[i]&blockEnd
 	if i > 0 && s.ends[i-1]>>blockShift == block {
 		start = s.ends[i-1] & blockEnd
 	}
-	return s.blocks[block][start:end:end]
+	return block, start, end
 }
 
 // add holds a text, and reports false when there are too many.
@@ -70,7 +73,8 @@ func (s *sharedStrings) add(text []byte) bool {
 	return len(s.blocks) <= maxSharedBytes/blockBytes && len(s.ends) <= maxSharedItems
 }
 
-// openWorkbook opens what is read of a workbook before its sheets.
+// openWorkbook opens what is read of a workbook before its sheets, save the
+// shared strings.
 func openWorkbook(ctx context.Context, r io.ReaderAt, size, maxUnpacked int64) (*workbook, error) {
 	if err := notZip(r, size); err != nil {
 		return nil, err
@@ -94,12 +98,11 @@ func openWorkbook(ctx context.Context, r io.ReaderAt, size, maxUnpacked int64) (
 	for _, rel := range parts {
 		switch rel.kind {
 		case "styles":
-			err = w.readStyles(ctx, rel.target)
+			if err := w.readStyles(ctx, rel.target); err != nil {
+				return nil, err
+			}
 		case "sharedStrings":
-			err = w.readShared(ctx, rel.target)
-		}
-		if err != nil {
-			return nil, err
+			w.unread = rel.target
 		}
 	}
 	return w, nil
@@ -294,17 +297,25 @@ func (w *workbook) readStyles(ctx context.Context, name string) error {
 	}
 }
 
-// readShared reads the shared strings.
-func (w *workbook) readShared(ctx context.Context, name string) error {
-	s, err := w.scan(ctx, name)
+// readShared reads the shared strings, unless that is done.
+func (w *workbook) readShared(ctx context.Context) error {
+	if w.unread == "" {
+		return nil
+	}
+	s, err := w.scan(ctx, w.unread)
 	if err != nil {
 		return err
 	}
+	w.shared = sharedStrings{} // of an attempt that did not come to its end
 	var value []byte
 	for {
 		t, err := s.next()
-		if err != nil || t == endOfMarkup {
+		if err != nil {
 			return err
+		}
+		if t == endOfMarkup {
+			w.unread = ""
+			return nil
 		}
 		if t != startTag || string(s.name) != "si" {
 			continue
