@@ -25,6 +25,7 @@ import (
 
 	"crossdock/connectors"
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
 	"crossdock/pipelines"
 	"crossdock/schemas"
 )
@@ -50,7 +51,8 @@ type Target interface {
 
 // Config is what a hub is made of.
 type Config struct {
-	Dir      string // the data folder
+	Dir      string      // the data folder, for what lies in files: uploads and locks
+	Store    store.Place // of the journal; its Dir is the data folder
 	Registry *schemas.Registry
 	Types    []connectors.Type
 	Formats  []connectors.Format // in which rows can leave
@@ -71,9 +73,10 @@ type Hub struct {
 	running map[string]bool // pipelines that run in this process
 }
 
-// Open opens the journal in the data folder.
+// Open opens the journal.
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
-	j, err := journal.Open(ctx, filepath.Join(cfg.Dir, "journal.db"), cfg.Clock)
+	cfg.Store.Dir = cfg.Dir
+	j, err := journal.Open(ctx, cfg.Store, cfg.Clock)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,8 @@ import (
 	"crossdock/connectors"
 	"crossdock/hub"
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/pipelines"
 	"crossdock/schemas"
 )
@@ -210,6 +212,7 @@ func (s *shelf) Holders(_ context.Context, _, _ string, values []string) ([]stri
 type bench struct {
 	*hub.Hub
 	dir    string
+	place  store.Place // of the journal
 	memory *memory
 	shelf  *shelf
 	clock  func() time.Time
@@ -218,6 +221,9 @@ type bench struct {
 func newBench(t *testing.T, lines ...string) *bench {
 	t.Helper()
 	b := &bench{dir: t.TempDir(), memory: &memory{files: map[string][]string{"a.csv": lines}, rows: 3}, shelf: newShelf(), clock: time.Now}
+	if os.Getenv(engineVariable) != "" {
+		b.place = storetest.Postgres(t)
+	}
 	b.open(t)
 	return b
 }
@@ -225,7 +231,7 @@ func newBench(t *testing.T, lines ...string) *bench {
 func (b *bench) open(t *testing.T) {
 	t.Helper()
 	h, err := hub.Open(t.Context(), hub.Config{
-		Dir: b.dir, Registry: schemas.Default(), Types: b.memory.types(), Targets: map[string]hub.Target{"catalog": b.shelf},
+		Dir: b.dir, Store: b.place, Registry: schemas.Default(), Types: b.memory.types(), Targets: map[string]hub.Target{"catalog": b.shelf},
 		Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"bytes"
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,24 +16,47 @@ import (
 // maskedText has the EAN for a secret, and refuses whatever has none that is right.
 const maskedText = pipelineText + "sensitive: [EAN]\n"
 
-// unseen holds the data folder to having no trace of the secrets.
+// unseen holds the journal to having no trace of the secrets.
 func (b *bench) unseen(t *testing.T, secrets ...string) {
 	t.Helper()
+	for place, content := range b.contents(t) {
+		for _, secret := range secrets {
+			if strings.Contains(content, secret) {
+				t.Errorf("%s has %q in it", place, secret)
+			}
+		}
+	}
+}
+
+// contents returns all that is kept of the journal: its files, or its schema.
+func (b *bench) contents(t *testing.T) map[string]string {
+	t.Helper()
+	if b.place.URL != "" {
+		db, err := sql.Open("pgx", b.place.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var content string
+		err = db.QueryRowContext(t.Context(), `SELECT schema_to_xml($1, true, true, '')`, b.place.Prefix+"hub").Scan(&content)
+		if err != nil || !strings.Contains(content, "<parked_row") {
+			t.Fatalf("no journal: %v", err)
+		}
+		return map[string]string{"the schema": content}
+	}
 	files, err := filepath.Glob(filepath.Join(b.Dir, "journal.db*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no journal: %v", err)
 	}
+	contents := map[string]string{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range secrets {
-			if bytes.Contains(content, []byte(secret)) {
-				t.Errorf("%s has %q in it", filepath.Base(file), secret)
-			}
-		}
+		contents[file] = string(content)
 	}
+	return contents
 }
 
 func TestSensitiveCellsAreNotKept(t *testing.T) {

@@ -65,7 +65,7 @@ func TestWhatWaitedInVainIsAnErrorAtItsDeadline(t *testing.T) {
 		{71 * time.Hour, "2 waiting, 0 open, 0 replayed, 0 superseded"},
 		{73 * time.Hour, "0 waiting, 2 open, 0 replayed, 0 superseded"},
 	} {
-		other := &bench{dir: b.dir, memory: b.memory, shelf: b.shelf, clock: func() time.Time { return now.Add(tt.after) }}
+		other := &bench{dir: b.dir, place: b.place, memory: b.memory, shelf: b.shelf, clock: func() time.Time { return now.Add(tt.after) }}
 		other.open(t) // a program that starts then
 		other.is(t, tt.want)
 	}

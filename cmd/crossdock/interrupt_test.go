@@ -13,6 +13,7 @@ import (
 
 	"crossdock/hub"
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
 )
 
 // manyProducts writes a file that takes a while to load.
@@ -61,7 +62,7 @@ func crossdock(t *testing.T, data string, args ...string) (out []byte, code int)
 // the journal itself: a command would take as long to start as the run has left.
 func applying(t *testing.T, data string) {
 	t.Helper()
-	j, err := journal.Open(t.Context(), filepath.Join(data, "journal.db"), time.Now)
+	j, err := journal.Open(t.Context(), store.Place{Dir: data}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

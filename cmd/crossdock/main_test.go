@@ -25,8 +25,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the transcripts of the command line in testdata/script.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	params := scriptParams()
+	params.Dir = "testdata/script"
+	testscript.Run(t, params)
+}
+
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CROSSDOCK_DATA", env.WorkDir+"/data")
@@ -43,7 +48,7 @@ func TestScripts(t *testing.T) {
 			"held":    scriptHeld,
 			"latest":  scriptLatest,
 		},
-	})
+	}
 }
 
 // scriptStatus runs crossdock and checks its exit code: status 3 run a.yaml.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"crossdock/internal/store/storetest"
 )
@@ -54,4 +55,21 @@ func TestADatabaseThatCannotBeReached(t *testing.T) {
 			t.Errorf("%s: exit code %d, printed %s", address, code, got)
 		}
 	}
+}
+
+// TestScriptsOnPostgres runs the transcripts that have most to do with what is
+// kept once more, each over a database of its own.
+func TestScriptsOnPostgres(t *testing.T) {
+	params := scriptParams()
+	for _, name := range []string{
+		"errors", "files", "guards", "quality", "revert", "waiting",
+	} {
+		params.Files = append(params.Files, filepath.Join("testdata", "script", name+".txt"))
+	}
+	setup := params.Setup
+	params.Setup = func(env *testscript.Env) error {
+		env.Setenv("CROSSDOCK_DATABASE_URL", storetest.Database(env.T().(testing.TB)))
+		return setup(env)
+	}
+	testscript.Run(t, params)
 }

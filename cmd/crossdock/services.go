@@ -67,7 +67,7 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 		}
 	}()
 	targets := map[string]hub.Target{}
-	place := store.Place{Dir: a.settings.Data, URL: a.settings.Database}
+	place := a.place()
 	for _, p := range parts() {
 		one, err := p.open(ctx, place, a.clock, a.log)
 		if err != nil {
@@ -80,9 +80,13 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 	return s, err
 }
 
+func (a *app) place() store.Place {
+	return store.Place{Dir: a.settings.Data, URL: a.settings.Database}
+}
+
 func (a *app) openHub(ctx context.Context, targets map[string]hub.Target) (*hub.Hub, error) {
 	return hub.Open(ctx, hub.Config{
-		Dir: a.settings.Data, Registry: schemas.Default(), Types: all.Types(), Formats: all.Formats(), Targets: targets,
+		Dir: a.settings.Data, Store: a.place(), Registry: schemas.Default(), Types: all.Types(), Formats: all.Formats(), Targets: targets,
 		Clock: a.clock, Log: a.log, PipelineDir: a.settings.Pipelines,
 	})
 }

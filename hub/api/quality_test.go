@@ -3,12 +3,12 @@ package api_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
 )
 
 func TestWhatRunsTellOfTheirSources(t *testing.T) {
@@ -32,7 +32,7 @@ func TestWhatRunsTellOfTheirSources(t *testing.T) {
 		}
 	}
 
-	j, err := journal.Open(t.Context(), filepath.Join(dir, "journal.db"), time.Now)
+	j, err := journal.Open(t.Context(), store.Place{Dir: dir}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,134 +158,6 @@ func (r *Row) Errors() []Error {
 	return list
 }
 
-func (j *Journal) park(ctx context.Context, tx *sql.Tx, rows []*Row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO parked_row (run, pipeline, entity, status, key, resource, version, part, row, cells, first_seen, last_seen, waits_until)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	now := j.now()
-	made := map[string]bool{}
-	for _, r := range rows {
-		cells, err := json.Marshal(storedCells(r.Cells))
-		if err != nil {
-			return err
-		}
-		result, err := insert.ExecContext(ctx, r.Run, r.Pipeline, r.Entity, r.Status, r.Key,
-			r.Place.Resource, r.Version, r.Place.Part, r.Place.Row, string(cells), now, now, r.waitsUntil())
-		if err != nil {
-			return fmt.Errorf("park row %s: %w", r.Place, err)
-		}
-		if r.ID, err = result.LastInsertId(); err != nil {
-			return err
-		}
-		if err := insertFindings(ctx, tx, r, made); err != nil {
-			return err
-		}
-		if err := await(ctx, tx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// storedCells has the fields of Cells without its methods: the database keeps
-// names, values and kinds apart, as replay needs them.
-type storedCells Cells
-
-func insertFindings(ctx context.Context, tx *sql.Tx, r *Row, made map[string]bool) error {
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		if err := grouped(ctx, tx, r.Pipeline, f, made); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO finding (parked, rule, severity, field, value, message, position, header, cell, problem)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.ID, f.Rule, f.Severity, f.Field, f.Value, f.Message, f.Position, f.Header, f.Cell, f.Group); err != nil {
-			return fmt.Errorf("park row %s: %w", r.Place, err)
-		}
-	}
-	return nil
-}
-
-// settle closes the rows that were applied after all. Those that a person has
-// closed meanwhile stay as they are.
-func (j *Journal) settle(ctx context.Context, tx *sql.Tx, ids []int64) error {
-	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET status = 'replayed', attempts = attempts + 1, tried = revision, last_seen = ?
-			WHERE id = ? AND status = 'open'`, j.now(), id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// remain writes what another attempt has found of rows. Those that a person
-// has closed meanwhile stay as they are.
-func (j *Journal) remain(ctx context.Context, tx *sql.Tx, rows []*Row) error {
-	made := map[string]bool{}
-	for _, r := range rows {
-		result, err := tx.ExecContext(ctx, `
-			UPDATE parked_row SET key = ?, attempts = attempts + 1, tried = ?, last_seen = ?
-			WHERE id = ? AND status = 'open'`, r.Key, r.Revision, j.now(), r.ID)
-		if err != nil {
-			return err
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			continue
-		}
-		if err := renewFindings(ctx, tx, r, made); err != nil {
-			return err
-		}
-		if err := j.awaitAgain(ctx, tx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// renewFindings replaces the findings of a row by those of another attempt.
-// One that is the same as before keeps its id, which people may have quoted.
-func renewFindings(ctx context.Context, tx *sql.Tx, r *Row, made map[string]bool) error {
-	fresh := r.Findings
-	r.Findings = nil
-	kept := []any{r.ID}
-	for _, f := range fresh {
-		if err := grouped(ctx, tx, r.Pipeline, &f, made); err != nil {
-			return err
-		}
-		err := tx.QueryRowContext(ctx, `
-			UPDATE finding SET severity = ?, value = ?, message = ?, position = ?, header = ?, cell = ?, problem = ?
-			WHERE id = (SELECT min(id) FROM finding WHERE parked = ? AND rule = ? AND field = ?) RETURNING id`,
-			f.Severity, f.Value, f.Message, f.Position, f.Header, f.Cell, f.Group, r.ID, f.Rule, f.Field).Scan(&f.ID)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			r.Findings = append(r.Findings, f)
-		case err != nil:
-			return err
-		default:
-			kept = append(kept, f.ID)
-		}
-	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM finding WHERE parked = ? AND id NOT IN (`+marks(len(kept)-1)+`)`, kept...); err != nil {
-		return err
-	}
-	err := insertFindings(ctx, tx, r, made)
-	r.Findings = fresh
-	return err
-}
-
 // ErrorFilter says which parked rows to read; zero fields mean any, but for
 // Status.
 type ErrorFilter struct {
@@ -457,7 +329,7 @@ func (f ErrorFilter) where() (string, []any) {
 		add("p.pipeline = ?", f.Pipeline)
 	}
 	if f.Key != "" {
-		add("p.key = ?", f.Key)
+		add("p.key = ?", indexable(f.Key))
 	}
 	if f.Assignee != "" {
 		conditions, args = append(conditions, `(p.assignee = ? OR p.assignee = '' AND EXISTS (
@@ -471,7 +343,14 @@ func (f ErrorFilter) where() (string, []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+// marks returns the places of n arguments for a list; that of none has a NULL,
+// which nothing is in.
+func marks(n int) string {
+	if n == 0 {
+		return "NULL"
+	}
+	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
+}
 
 // readFindings adds the findings of the rows. It asks by id: by now a row may
 // have another status than that by which it was found.

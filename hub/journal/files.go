@@ -102,9 +102,13 @@ const notReverted = ` AND NOT EXISTS (SELECT 1 FROM run_revert v WHERE v.reverts
 
 // LastOfPath returns the last file that a pipeline has applied of a path.
 func (j *Journal) LastOfPath(ctx context.Context, pipeline, path string) (File, bool, error) {
+	same := `f.path = ?2`
+	if j.db.Postgres() {
+		same += ` AND md5(f.path) = md5(?2)` // which is what there is an index of
+	}
 	return store.First(ctx, j.db.Read(), scanFile, `
 		SELECT `+fileColumns+` FROM run_file f JOIN run r ON r.id = f.run
-		WHERE f.pipeline = ? AND f.path = ? AND f.state = 'applied'`+notReverted+` ORDER BY r.started_at DESC, r.id DESC, f.number DESC LIMIT 1`, pipeline, path)
+		WHERE f.pipeline = ?1 AND `+same+` AND f.state = 'applied'`+notReverted+` ORDER BY r.started_at DESC, r.id DESC, f.number DESC LIMIT 1`, pipeline, path)
 }
 
 // LastFiles returns the files that the last run of a pipeline to apply any has

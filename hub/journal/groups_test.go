@@ -8,13 +8,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
+	"crossdock/internal/store/storetest"
 	"crossdock/schemas"
 )
 
 // problems parks a row for each finding and returns rows and shape by group.
-func problems(t *testing.T, findings ...journal.Finding) (*journal.Journal, []string) {
+func problems(t *testing.T, place store.Place, findings ...journal.Finding) (*journal.Journal, []string) {
 	t.Helper()
-	j := open(t)
+	j := open(t, place)
 	begin(t, j, "r1")
 	var rows []*journal.Row
 	for i, f := range findings {
@@ -55,7 +57,7 @@ func TestWhatLooksTheSameIsOneProblem(t *testing.T) {
 			for _, v := range tt.values {
 				findings = append(findings, journal.Finding{Rule: "type", Field: "amount", Value: v, Message: "is wrong"})
 			}
-			_, got := problems(t, findings...)
+			_, got := problems(t, store.Place{Dir: t.TempDir()}, findings...)
 			want := []string{fmt.Sprintf("%d type %q is wrong", len(tt.values), tt.shape)}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -65,59 +67,65 @@ func TestWhatLooksTheSameIsOneProblem(t *testing.T) {
 }
 
 func TestMessagesAreComparedWithoutWhatTheySayOfOneRow(t *testing.T) {
-	_, got := problems(t,
-		journal.Finding{Rule: "gtin", Field: "gtin", Value: "1", Message: "has the check digit 1, but 3 would be right"},
-		journal.Finding{Rule: "gtin", Field: "gtin", Value: "2", Message: "has the check digit 7, but 0 would be right"},
-		journal.Finding{Rule: "values", Field: "gtin", Value: "3", Message: `is none of "A", "B", did you mean "A"?`},
-		journal.Finding{Rule: "values", Field: "gtin", Value: "4", Message: `is none of "A", "B", did you mean "B"?`},
-		journal.Finding{Rule: "values", Field: "gtin", Value: "5", Message: `is none of "A", "B"`},
-		journal.Finding{Rule: "values", Field: "sku", Value: "5", Message: `is none of "A", "B"`},
-	)
-	want := []string{
-		`3 values "9" is none of "A", "B", did you mean "A"?`,
-		`2 gtin "9" has the check digit 1, but 3 would be right`,
-		`1 values "9" is none of "A", "B"`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		_, got := problems(t, place,
+			journal.Finding{Rule: "gtin", Field: "gtin", Value: "1", Message: "has the check digit 1, but 3 would be right"},
+			journal.Finding{Rule: "gtin", Field: "gtin", Value: "2", Message: "has the check digit 7, but 0 would be right"},
+			journal.Finding{Rule: "values", Field: "gtin", Value: "3", Message: `is none of "A", "B", did you mean "A"?`},
+			journal.Finding{Rule: "values", Field: "gtin", Value: "4", Message: `is none of "A", "B", did you mean "B"?`},
+			journal.Finding{Rule: "values", Field: "gtin", Value: "5", Message: `is none of "A", "B"`},
+			journal.Finding{Rule: "values", Field: "sku", Value: "5", Message: `is none of "A", "B"`},
+		)
+		want := []string{
+			`3 values "9" is none of "A", "B", did you mean "A"?`,
+			`2 gtin "9" has the check digit 1, but 3 would be right`,
+			`1 values "9" is none of "A", "B"`,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
 }
 
 func TestAGroupTellsItsDistinctValues(t *testing.T) {
-	j, _ := problems(t,
-		journal.Finding{Rule: "type", Value: "x"}, journal.Finding{Rule: "type", Value: "y"}, journal.Finding{Rule: "type", Value: "x"},
-		journal.Finding{Rule: "type", Value: "z"}, journal.Finding{Rule: "gtin", Value: "1"},
-	)
-	groups, err := j.Groups(t.Context(), journal.ErrorFilter{})
-	if err != nil || len(groups) != 2 || groups[0].Share != 0.8 {
-		t.Fatalf("groups = %+v, %v; want two, the first with a share of 0.8", groups, err)
-	}
-	values, distinct, err := j.BadValues(t.Context(), groups[0].ID, 2)
-	if err != nil || distinct != 3 {
-		t.Errorf("distinct = %d, %v; want 3", distinct, err)
-	}
-	if diff := cmp.Diff([]journal.BadValue{{Value: "x", Rows: 2}, {Value: "y", Rows: 1}}, values); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	one, err := j.Group(t.Context(), groups[1].ID)
-	if diff := cmp.Diff(groups[1], one); diff != "" || err != nil {
-		t.Errorf("Group: %v (-listed +one)\n%s", err, diff)
-	}
-	if _, err := j.Group(t.Context(), "g0"); !errors.Is(err, journal.ErrNoGroup) {
-		t.Errorf("Group error = %v, want none such", err)
-	}
-	rows, err := j.Rows(t.Context(), journal.ErrorFilter{Group: groups[0].ID, After: 1})
-	if err != nil || len(rows) != 3 {
-		t.Errorf("rows of the group behind the first = %d, %v; want 3", len(rows), err)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		j, _ := problems(t, place,
+			journal.Finding{Rule: "type", Value: "x"}, journal.Finding{Rule: "type", Value: "y"}, journal.Finding{Rule: "type", Value: "x"},
+			journal.Finding{Rule: "type", Value: "z"}, journal.Finding{Rule: "gtin", Value: "1"},
+		)
+		groups, err := j.Groups(t.Context(), journal.ErrorFilter{})
+		if err != nil || len(groups) != 2 || groups[0].Share != 0.8 {
+			t.Fatalf("groups = %+v, %v; want two, the first with a share of 0.8", groups, err)
+		}
+		values, distinct, err := j.BadValues(t.Context(), groups[0].ID, 2)
+		if err != nil || distinct != 3 {
+			t.Errorf("distinct = %d, %v; want 3", distinct, err)
+		}
+		if diff := cmp.Diff([]journal.BadValue{{Value: "x", Rows: 2}, {Value: "y", Rows: 1}}, values); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		one, err := j.Group(t.Context(), groups[1].ID)
+		if diff := cmp.Diff(groups[1], one); diff != "" || err != nil {
+			t.Errorf("Group: %v (-listed +one)\n%s", err, diff)
+		}
+		if _, err := j.Group(t.Context(), "g0"); !errors.Is(err, journal.ErrNoGroup) {
+			t.Errorf("Group error = %v, want none such", err)
+		}
+		rows, err := j.Rows(t.Context(), journal.ErrorFilter{Group: groups[0].ID, After: 1})
+		if err != nil || len(rows) != 3 {
+			t.Errorf("rows of the group behind the first = %d, %v; want 3", len(rows), err)
+		}
+	})
 }
 
 func TestAGroupIsThatOfEveryRun(t *testing.T) {
-	j := open(t)
-	fill(t, j, "r1", 3)
-	fill(t, j, "r2", 2)
-	groups, err := j.Groups(t.Context(), journal.ErrorFilter{})
-	if err != nil || len(groups) != 1 || groups[0].Rows != 5 {
-		t.Errorf("groups = %+v, %v; want one with the rows of both runs", groups, err)
-	}
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		j := open(t, place)
+		fill(t, j, "r1", 3)
+		fill(t, j, "r2", 2)
+		groups, err := j.Groups(t.Context(), journal.ErrorFilter{})
+		if err != nil || len(groups) != 1 || groups[0].Rows != 5 {
+			t.Errorf("groups = %+v, %v; want one with the rows of both runs", groups, err)
+		}
+	})
 }

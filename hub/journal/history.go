@@ -221,10 +221,14 @@ func refusal(ctx context.Context, tx *sql.Tx, r *Row) error {
 }
 
 func (j *Journal) note(ctx context.Context, tx *sql.Tx, c *Change, kind, note string, e Edit) error {
+	secret := 0
+	if c.Row.Cells.IsMasked(e.Position) {
+		secret = 1
+	}
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO row_history (parked, problem, at, by, kind, position, header, old, new, note, step, secret)
 		VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Row.ID, j.now(), c.By, kind, e.Position, e.Column, e.Old, e.New, note, e.Step, c.Row.Cells.IsMasked(e.Position))
+		c.Row.ID, j.now(), c.By, kind, e.Position, e.Column, e.Old, e.New, note, e.Step, secret)
 	return err
 }
 
@@ -313,15 +317,7 @@ func (j *Journal) noteReplay(ctx context.Context, tx *sql.Tx, run, by string, ro
 	if len(rows) == 0 {
 		return nil
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO row_history (parked, problem, at, by, kind, note) VALUES (?, '', ?, ?, 'replay', ?)`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	for _, id := range rows {
-		if _, err := insert.ExecContext(ctx, id, j.now(), by, note+" by run "+run); err != nil {
-			return err
-		}
-	}
-	return nil
+	return j.eachID(ctx, tx, `
+		INSERT INTO row_history (parked, problem, at, by, kind, note) SELECT id, '', CAST(?2 AS BIGINT), ?3, 'replay', ?4
+		FROM parked_row WHERE id IN `, rows, j.now(), by, note+" by run "+run)
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +18,7 @@ import (
 	"crossdock/internal/store"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations
 var migrations embed.FS
 
 // A Journal keeps runs and errors in one database.
@@ -26,11 +27,20 @@ type Journal struct {
 	clock func() time.Time
 }
 
-// Open opens or creates the journal at path.
-func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, error) {
-	db, err := store.Open(ctx, path, migrations)
+// Open opens or creates the journal: the file journal.db, or the schema hub of
+// a PostgreSQL database.
+func Open(ctx context.Context, place store.Place, clock func() time.Time) (*Journal, error) {
+	name := "journal"
+	if place.URL != "" {
+		name = "hub"
+	}
+	db, err := place.Open(ctx, name, migrations)
 	if err != nil {
 		return nil, err
+	}
+	j := &Journal{db: db, clock: clock}
+	if db.Postgres() {
+		return j, nil
 	}
 	// The rows of a large error queue pass by once; there is no use in keeping
 	// as much of them in memory as a service keeps of its tables.
@@ -38,9 +48,8 @@ func Open(ctx context.Context, path string, clock func() time.Time) (*Journal, e
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	j := &Journal{db: db, clock: clock}
 	if err := j.regroup(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("database %s: %w", db.Path(), err), db.Close())
 	}
 	return j, nil
 }
@@ -143,8 +152,8 @@ func (r *Run) Seconds(now time.Time) float64 {
 func (j *Journal) Begin(ctx context.Context, r Run) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, started_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)`,
+			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, started_at, number)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM run))`,
 			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, j.now())
 		return err
 	})
@@ -194,7 +203,7 @@ func (j *Journal) Requeue(ctx context.Context, id string) error {
 
 // Queued lists the runs that wait, in the order in which they were accepted.
 func (j *Journal) Queued(ctx context.Context) ([]Run, error) {
-	return store.Collect(ctx, j.db.Read(), scanRun, `SELECT `+runColumns+` FROM run WHERE status = 'queued' ORDER BY rowid`)
+	return store.Collect(ctx, j.db.Read(), scanRun, `SELECT `+runColumns+` FROM run WHERE status = 'queued' ORDER BY number`)
 }
 
 // A Commit is what the hub knows of a batch after the service has applied it.
@@ -214,7 +223,7 @@ type Commit struct {
 
 // Commit writes one batch: counters, rejections and cursor in one transaction.
 func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
-	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+	return j.db.CopyTx(ctx, func(tx *sql.Tx, copier store.Copier) error {
 		n := c.Counts
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE run SET batches = batches + 1, cursor = ?, read = read + ?, applied = applied + ?, unchanged = unchanged + ?,
@@ -222,7 +231,7 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, n.Waiting, run); err != nil {
 			return fmt.Errorf("count batch of run %s: %w", run, err)
 		}
-		if err := j.park(ctx, tx, c.Parked); err != nil {
+		if err := j.park(ctx, tx, copier, c.Parked); err != nil {
 			return err
 		}
 		if err := j.supersede(ctx, tx, c.Superseded); err != nil {
@@ -257,11 +266,12 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 		if err := finishFiles(ctx, tx, id, status); err != nil {
 			return err
 		}
+		update, err := j.wideUpdate(ctx, tx)
+		if err != nil {
+			return err
+		}
 		close := func(condition string, args ...any) error {
-			// Not "or abort", for which SQLite would keep every page that the
-			// statement changes in memory a second time, to take it back alone.
-			result, err := tx.ExecContext(ctx, `
-				UPDATE OR ROLLBACK parked_row SET status = 'superseded', last_seen = ?2
+			result, err := tx.ExecContext(ctx, update+` parked_row SET status = 'superseded', last_seen = ?2
 				WHERE pipeline = (SELECT pipeline FROM run WHERE id = ?1) AND run <> ?1 AND `+condition, append([]any{id, j.now()}, args...)...)
 			if err != nil {
 				return err
@@ -291,14 +301,35 @@ func (j *Journal) Finish(ctx context.Context, id string, status Status, reason s
 	return superseded, err
 }
 
-func (j *Journal) supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
-	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, `UPDATE parked_row SET status = 'superseded', last_seen = ? WHERE id = ? AND status IN ('open', 'waiting')`,
-			j.now(), id); err != nil {
-			return err
-		}
+// wideUpdate returns the beginning of an UPDATE that compares many rows with
+// many, and prepares the transaction for it.
+func (j *Journal) wideUpdate(ctx context.Context, tx *sql.Tx) (string, error) {
+	if !j.db.Postgres() {
+		// Not "or abort", for which SQLite would keep every page that the
+		// statement changes in memory a second time, to take it back alone.
+		return `UPDATE OR ROLLBACK`, nil
 	}
-	return nil
+	// Writers look rows up one by one; here that would take the square of the time.
+	_, err := tx.ExecContext(ctx, `SET LOCAL enable_hashjoin = on; SET LOCAL enable_seqscan = on`)
+	return `UPDATE`, err
+}
+
+func (j *Journal) supersede(ctx context.Context, tx *sql.Tx, ids []int64) error {
+	return j.eachID(ctx, tx, `UPDATE parked_row SET status = 'superseded', last_seen = ?2 WHERE status IN ('open', 'waiting') AND id IN `, ids, j.now())
+}
+
+// eachID executes a statement that ends with the list of ids, which is its
+// first argument.
+func (j *Journal) eachID(ctx context.Context, tx *sql.Tx, statement string, ids []int64, args ...any) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, statement+`(SELECT CAST(value AS BIGINT) FROM `+j.db.List("?1")+` ids)`, append([]any{string(list)}, args...)...)
+	return err
 }
 
 // OpenKeys returns, by key, the open rows that earlier runs of the pipeline
@@ -309,13 +340,21 @@ func (j *Journal) OpenKeys(ctx context.Context, pipeline string, limit int) (map
 		id  int64
 	}
 	rows, err := store.Collect(ctx, j.db.Read(), func(rows *sql.Rows) (p parked, err error) { return p, rows.Scan(&p.key, &p.id) }, `
-		SELECT key, id FROM parked_row INDEXED BY parked_row_by_key
+		SELECT key, id FROM parked_row`+j.indexedBy("parked_row_by_key")+`
 		WHERE pipeline = ? AND status IN ('open', 'waiting') AND key > '' LIMIT ?`, pipeline, limit)
 	keys := make(map[string][]int64, len(rows))
 	for _, p := range rows {
 		keys[p.key] = append(keys[p.key], p.id)
 	}
 	return keys, err
+}
+
+// indexedBy makes SQLite use an index, which knows little of what tables hold.
+func (j *Journal) indexedBy(index string) string {
+	if j.db.Postgres() {
+		return ""
+	}
+	return ` INDEXED BY ` + index
 }
 
 const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,

@@ -18,7 +18,8 @@ func TestAJournalOfTheFirstSchemaKeepsItsRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "journal.db")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "journal.db")
 	old, err := store.Open(t.Context(), path, fstest.MapFS{first: {Data: text}})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestAJournalOfTheFirstSchemaKeepsItsRows(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	j, err := Open(t.Context(), path, time.Now)
+	j, err := Open(t.Context(), store.Place{Dir: dir}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

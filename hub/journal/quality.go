@@ -62,7 +62,7 @@ func (j *Journal) Assess(ctx context.Context, a Assessment) error {
 			if _, err := tx.ExecContext(ctx, `
 				INSERT INTO quality (run, pipeline, source, score, read, skipped, rejected, warned, cells, filled)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-				a.Run, a.Pipeline, q.Source, q.Score, q.Read, q.Skipped, q.Rejected, q.Warned, q.Cells, q.Filled); err != nil {
+				a.Run, a.Pipeline, indexable(q.Source), q.Score, q.Read, q.Skipped, q.Rejected, q.Warned, q.Cells, q.Filled); err != nil {
 				return fmt.Errorf("keep the quality of run %s: %w", a.Run, err)
 			}
 		}

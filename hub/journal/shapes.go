@@ -18,7 +18,7 @@ type Shape struct {
 func (j *Journal) Shapes(ctx context.Context, f ErrorFilter) ([]Shape, error) {
 	where, args := f.where()
 	rows, err := j.db.Read().QueryContext(ctx, `
-		SELECT p.pipeline, p.resource, p.part, p.cells -> 'whole' = 'true', p.cells -> 'names'
+		SELECT p.pipeline, p.resource, p.part, `+j.db.Part("p.cells", "whole")+` = 'true', `+j.db.Part("p.cells", "names")+`
 		FROM parked_row p WHERE `+where+` ORDER BY p.id`, args...)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"crossdock/internal/store"
@@ -10,6 +11,18 @@ import (
 
 // An Awaited is a row of an entity that a waiting row refers to.
 type Awaited struct{ Entity, Key string }
+
+// awaited returns what a row waits for as it is kept, each once.
+func (r *Row) awaited() []Awaited {
+	list := make([]Awaited, 0, len(r.Awaited))
+	for _, a := range r.Awaited {
+		a.Key = indexable(a.Key)
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
 
 // await notes what a row waits for, in place of what it waited for before.
 func await(ctx context.Context, tx *sql.Tx, r *Row) error {
@@ -19,8 +32,8 @@ func await(ctx context.Context, tx *sql.Tx, r *Row) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM awaited WHERE parked = ?`, r.ID); err != nil {
 		return err
 	}
-	for _, a := range r.Awaited {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO awaited (entity, key, parked) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+	for _, a := range r.awaited() {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO awaited (entity, key, parked) VALUES (?, ?, ?)`,
 			a.Entity, a.Key, r.ID); err != nil {
 			return err
 		}
@@ -92,7 +105,11 @@ const dueRows = `(SELECT parked FROM awaited WHERE arrived = 1)`
 // can be replayed. The caller has the lock of the pipeline.
 func (j *Journal) OpenDue(ctx context.Context, pipeline string) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE OR ROLLBACK parked_row SET status = 'open' WHERE pipeline = ? AND status = 'waiting' AND id IN `+dueRows, pipeline)
+		update, err := j.wideUpdate(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, update+` parked_row SET status = 'open' WHERE pipeline = ? AND status = 'waiting' AND id IN `+dueRows, pipeline)
 		return err
 	})
 }

@@ -361,3 +361,66 @@ func TestWhatRunCannotDoEndsTheTransaction(t *testing.T) {
 		}
 	})
 }
+
+func TestRowsAreCopiedInTheTransactionOfStatements(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		db := open(t, place, boxes(1))
+		stop := errors.New("stop")
+		for _, want := range []error{stop, nil} {
+			err := db.CopyTx(t.Context(), func(tx *sql.Tx, copier store.Copier) error {
+				if _, err := tx.ExecContext(t.Context(), `INSERT INTO box (label, weight) VALUES (?, 1)`, "a"); err != nil {
+					return err
+				}
+				if (copier != nil) != db.Postgres() {
+					t.Errorf("copier %t", copier != nil)
+				}
+				list := []string{"b", "c"}
+				next := func(tuples *store.Tuples) bool {
+					if len(list) == 0 {
+						return false
+					}
+					tuples.Begin(2)
+					tuples.Add(list[0])
+					tuples.Add(nil)
+					list = list[1:]
+					return true
+				}
+				if copier != nil {
+					if err := copier("box", []string{"label", "weight"}, next); err != nil {
+						return err
+					}
+				}
+				if _, err := tx.ExecContext(t.Context(), `UPDATE box SET weight = 2 WHERE label = ?`, "c"); err != nil {
+					return err
+				}
+				return want
+			})
+			if !errors.Is(err, want) {
+				t.Fatalf("error = %v, want %v", err, want)
+			}
+		}
+		want := []string{"a"}
+		if db.Postgres() {
+			want = []string{"a", "b", "c"}
+		}
+		if diff := cmp.Diff(want, labels(t, db)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestPartsOfAnObjectAreJSON(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, place store.Place) {
+		db := open(t, place, boxes(1))
+		err := db.Bulk(t.Context(), func(c *store.Conn) error {
+			return insert(c, `{"names":["a\u0000","b"],"whole":true,"cells":{"x":"\u0000"}}`)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := store.Collect(t.Context(), db.Read(), text, `SELECT `+db.Part("label", "whole")+` || ' ' || length(`+db.Part("label", "names")+`) FROM box`)
+		if diff := cmp.Diff([]string{"true 15"}, got); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+	})
+}

@@ -45,6 +45,16 @@ func (db *DB) Member(column, name string) string {
 	return column + ` ->> ` + Quote(`$."`+name+`"`)
 }
 
+// Part returns the expression of the JSON text of a member of the JSON object
+// in a column, which must be a list, or a truth value.
+func (db *DB) Part(column, name string) string {
+	if db.Postgres() {
+		// It would refuse the whole object for a NUL anywhere in it.
+		return `CAST(CAST(replace(` + column + `, '\u0000', '\ufffd') AS json) -> ` + Quote(name) + ` AS text)`
+	}
+	return `(` + column + ` -> ` + Quote(`$."`+name+`"`) + `)`
+}
+
 // Columns returns the names of the columns of a table, none where there is no
 // such table.
 func (db *DB) Columns(ctx context.Context, table string) ([]string, error) {

@@ -180,14 +180,22 @@ func (c *pgDriverConn) QueryContext(ctx context.Context, query string, args []dr
 // CheckNamedValue makes a text to compare with one that the database can hold:
 // nothing that is stored has a NUL or bytes that are not UTF-8.
 func (c *pgDriverConn) CheckNamedValue(v *driver.NamedValue) error {
-	if s, ok := v.Value.(string); ok && !storable(s) {
-		v.Value = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	if s, ok := v.Value.(string); ok {
+		v.Value = Storable(s)
 	}
 	return c.Conn.CheckNamedValue(v)
 }
 
 // storable reports whether PostgreSQL can hold the text.
 func storable(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
+
+// Storable returns the text as PostgreSQL can hold it.
+func Storable(s string) string {
+	if storable(s) {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
 
 // rebind writes the places of arguments, ? and ?1, as PostgreSQL has them: $1.
 func rebind(query string) string {

@@ -132,6 +132,40 @@ func (db *DB) Tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// A Copier takes rows in by COPY, as [Conn.Copy] does.
+type Copier func(table string, columns []string, next func(*Tuples) bool) error
+
+// CopyTx is Tx with a copier for the same transaction, nil in SQLite, where
+// statements cost no way to a server.
+func (db *DB) CopyTx(ctx context.Context, fn func(*sql.Tx, Copier) error) error {
+	if !db.Postgres() {
+		return db.Tx(ctx, func(tx *sql.Tx) error { return fn(tx, nil) })
+	}
+	conn, err := db.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	if _, err := tx.ExecContext(ctx, takeTurn(db.schema)); err != nil {
+		return err
+	}
+	err = fn(tx, func(table string, columns []string, next func(*Tuples) bool) error {
+		return conn.Raw(func(raw any) error {
+			c := &Conn{pg: raw.(*pgDriverConn).Conn.Conn(), ctx: ctx, db: db}
+			return c.Copy(table, columns, next)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
 // Snapshot runs fn on one moment of the database, which nobody who writes
 // changes under it. It holds a connection, and keeps the log from being merged,
 // until fn returns.
