@@ -273,14 +273,24 @@ func (t *Tuples) Begin(columns int) { t.b = binary.BigEndian.AppendUint16(t.b, u
 func (t *Tuples) Add(v driver.Value) {
 	switch v := v.(type) {
 	case int64:
-		t.b = binary.BigEndian.AppendUint32(t.b, 8)
-		t.b = binary.BigEndian.AppendUint64(t.b, uint64(v))
+		t.AddNumber(v)
 	case string:
-		t.b = binary.BigEndian.AppendUint32(t.b, uint32(len(v)))
-		t.b = append(t.b, v...)
+		t.AddText(v)
 	default:
 		t.b = binary.BigEndian.AppendUint32(t.b, ^uint32(0))
 	}
+}
+
+// AddNumber adds an integer.
+func (t *Tuples) AddNumber(n int64) {
+	t.b = binary.BigEndian.AppendUint32(t.b, 8)
+	t.b = binary.BigEndian.AppendUint64(t.b, uint64(n))
+}
+
+// AddText adds a text.
+func (t *Tuples) AddText(s string) {
+	t.b = binary.BigEndian.AppendUint32(t.b, uint32(len(s)))
+	t.b = append(t.b, s...)
 }
 
 // AddRaw adds a value that is in its binary form.

@@ -47,7 +47,12 @@ type connector struct {
 }
 
 // Connect implements driver.Connector.
-func (c *connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c *connector) Connect(context.Context) (driver.Conn, error) {
+	if err := registerRowset(); err != nil {
+		return nil, err
+	}
+	return c.driver.Open(c.dsn)
+}
 
 // Driver implements driver.Connector.
 func (c *connector) Driver() driver.Driver { return c.driver }

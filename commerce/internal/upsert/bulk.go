@@ -510,20 +510,6 @@ func (b *bulk) judgeCreates() error {
 	return nil
 }
 
-// lacks returns the first column that a new row needs and this one has not, or -1.
-func (b *bulk) lacks(row int) int {
-	for i := range b.t.columns {
-		c := &b.t.columns[i]
-		if !c.field.Required || c.fallback != nil {
-			continue
-		}
-		if !slices.ContainsFunc(b.inputs[i], func(in input) bool { return !in.rows.IsNull(row) }) {
-			return i
-		}
-	}
-	return -1
-}
-
 // try runs fn so that a constraint that it breaks undoes it alone.
 func (b *bulk) try(fn func() error) (broken bool, err error) {
 	if err := b.conn.Script("SAVEPOINT portion"); err != nil {

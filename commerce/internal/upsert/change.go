@@ -20,7 +20,7 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 	if there, err := p.readOld(); !there || err != nil {
 		return false, err
 	}
-	if p.known == nil {
+	if p.states == nil {
 		p.found++ // where the keys were asked for, it is counted already
 	}
 	old := p.stored()
@@ -47,24 +47,24 @@ func (p *pass) changeThere(row int) (there bool, err error) {
 
 // writeMerged updates the row that was read last to what it was merged to.
 func (p *pass) writeMerged(row int) error {
-	p.set[0].Value, p.set[1].Value = int64(p.hashes[row]), p.seq
+	p.sets[0].Value, p.sets[1].Value = int64(p.hashes[row]), p.seq
 	n := 2
 	for _, i := range p.sent {
-		p.set[n].Value = p.merged[i]
+		p.sets[n].Value = p.merged[i]
 		n++
 	}
 	if p.t.byID {
-		p.set[n].Value = p.old[0]
+		p.sets[n].Value = p.old[0]
 	} else {
 		for j := range p.keyArgs {
-			p.set[n+j].Value = p.keyArgs[j].Value
+			p.sets[n+j].Value = p.keyArgs[j].Value
 		}
 	}
 	s, err := p.conn.Prepare(p.update)
 	if err != nil {
 		return err
 	}
-	if _, _, err := s.Exec(p.set); err != nil {
+	if _, _, err := s.Exec(p.sets); err != nil {
 		return p.failed(row, err)
 	}
 	if err := p.keepOld(row); err != nil {

@@ -65,7 +65,6 @@ type pass struct {
 	judge   Judge
 	change  Change // what the judge is shown, here to be used again for every row
 	create  *store.Stmt
-	ready   []driver.Value // what an insert of the row at hand stores, where that was made ahead
 	seq     int64
 	outcome schemas.Outcome
 	events  *events
@@ -75,10 +74,10 @@ type pass struct {
 	packer  *zstd.Encoder
 	manner
 
-	// The rows whose keys the table held when it was asked, with the hashes of
-	// those; touched are the keys that rows before this one have changed since.
+	// What the table held when it was asked; touched are the keys that rows before
+	// this one have changed since.
 	asked   bool
-	known   map[int]int64
+	states  []state // by row
 	touched map[string]bool
 	found   int // rows whose key was there
 	changed int // those of them that were updated
@@ -115,10 +114,6 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	}
 	p.seq, _ = last.(int64)
 	p.seq++
-	// The number is part of the statement: compiled in once, not bound to every row.
-	if p.create, err = c.Prepare(fmt.Sprintf(p.insert, p.seq)); err != nil {
-		return schemas.Outcome{}, err
-	}
 	p.events = newEvents(t, e.service, id, e.clock().UnixMicro())
 	if err := p.rows(ctx); err != nil {
 		return schemas.Outcome{}, err
@@ -173,8 +168,11 @@ func newPass(c *store.Conn, t *table, b *schemas.Batch) (*pass, error) {
 
 // rows takes every selected row, in order.
 func (p *pass) rows(ctx context.Context) error {
-	if p.t.inBulk != nil {
+	switch {
+	case p.t.inBulk != nil:
 		return p.rowsInBulk(ctx)
+	case !p.t.Ordered && p.changes == nil && p.reverts == "":
+		return p.rowsInSets(ctx)
 	}
 	var err error
 	done := 0
@@ -191,32 +189,11 @@ func (p *pass) rows(ctx context.Context) error {
 		err = p.row(row)
 		return err == nil
 	}
-	if p.t.insertFirst && p.batch.Count() > rowsPerLook {
-		p.rowsAhead(take)
-	} else {
-		p.batch.Each(take)
-	}
+	p.batch.Each(take)
 	if err != nil {
 		return err
 	}
 	return p.retry(ctx)
-}
-
-// rowsAhead takes every selected row until take returns false, with the values
-// of an insert made ready.
-func (p *pass) rowsAhead(take func(row int) bool) {
-	a := prepare(p.shape, p.batch)
-	defer a.stop()
-	for portion := range a.ready {
-		for i := range portion {
-			p.ready = portion[i].values
-			if !take(portion[i].row) {
-				return
-			}
-		}
-		p.ready = nil
-		a.free <- portion
-	}
 }
 
 // askIfWorth asks for the keys of all rows from this one on, unless most of
@@ -225,11 +202,14 @@ func (p *pass) askIfWorth(row, done int) error {
 	if p.asked || p.t.insertFirst && p.found*8 <= done {
 		return nil
 	}
-	p.asked = true
-	if len(p.t.key) > 1 {
-		return p.askGroups(row)
-	}
-	return p.ask(row)
+	rows := make([]int, 0, p.batch.Count()-done)
+	p.batch.Each(func(other int) bool {
+		if other >= row {
+			rows = append(rows, other)
+		}
+		return true
+	})
+	return p.ask(rows)
 }
 
 // row takes one row.
@@ -243,16 +223,15 @@ func (p *pass) row(row int) error {
 		return p.deleteRow(row)
 	case p.reverts != "":
 		return p.changeRow(row)
-	case p.known != nil:
-		hash, there := p.known[row]
-		if !there {
+	case p.states != nil:
+		if p.states[row] == fresh {
 			return p.createRow(row)
 		}
 		if len(p.touched) > 0 && p.touched[p.keyOf(row)] {
 			return p.changeRow(row)
 		}
 		p.found++
-		if hash == int64(p.hashes[row]) {
+		if p.states[row] == same {
 			p.outcome.Unchanged++
 			return nil
 		}
@@ -264,8 +243,7 @@ func (p *pass) row(row int) error {
 	}
 }
 
-// compareRow asks for the hash of one row, where the key has several parts and
-// one question for all of them would be slower.
+// compareRow asks for the hash of one row.
 func (p *pass) compareRow(row int) error {
 	if p.changed*2 > p.found {
 		return p.changeRow(row) // most rows are read anyway
@@ -295,11 +273,8 @@ func (p *pass) compareRow(row int) error {
 // createRow inserts a row, or changes it where its key turns out to be taken:
 // by a row before it in the batch, or by one that nobody asked for.
 func (p *pass) createRow(row int) error {
-	values := p.ready
-	if values == nil {
-		values = p.values
-		p.fill(values, &p.objects, row)
-	}
+	values := p.values
+	p.fill(values, &p.objects, row)
 	for i := range p.t.columns {
 		if values[i] == nil && p.t.columns[i].field.Required {
 			return p.lacking(row, i)
@@ -312,6 +287,13 @@ func (p *pass) createRow(row int) error {
 		p.args[j].Value = values[i]
 	}
 	p.args[len(p.varying)].Value = int64(p.hashes[row])
+	if p.create == nil {
+		// The number is part of the statement: compiled in once, not bound to every row.
+		var err error
+		if p.create, err = p.conn.Prepare(fmt.Sprintf(p.insert, p.seq)); err != nil {
+			return err
+		}
+	}
 	changed, id, err := p.create.Exec(p.args)
 	switch {
 	case err != nil:
@@ -361,7 +343,7 @@ func (p *pass) applied(row int, id int64, kind Kind) error {
 	if p.t.hasID {
 		p.note(id)
 	}
-	if p.known != nil {
+	if p.states != nil {
 		p.touched[p.keyOf(row)] = true
 	}
 	return p.events.add(p.conn, p, row, kind == Delete)
@@ -414,7 +396,7 @@ func (p *pass) retry(ctx context.Context) error {
 		rows, done := p.later, p.outcome.Applied+p.outcome.Unchanged
 		p.later = nil
 		clear(p.waiting)
-		p.known = nil // what was asked is old by now
+		p.states = nil // what was asked is old by now
 		p.asked = true
 		for _, row := range rows {
 			if err := p.row(row); err != nil {

@@ -86,6 +86,24 @@ func (in *input) value(row int) driver.Value {
 	}
 }
 
+// appendTo appends what the column of the table stores: the fallback for a null.
+func (in *input) appendTo(t *store.Tuples, row int, fallback any) {
+	switch {
+	case in.rows.IsNull(row):
+		t.Add(fallback)
+	case in.text != nil:
+		t.AddText(in.text.Value(row))
+	case in.decimal != nil:
+		t.AddNumber(int64(in.decimal.Value(row)))
+	case in.integer != nil:
+		t.AddNumber(in.integer.Value(row))
+	case in.moment != nil:
+		t.AddNumber(int64(in.moment.Value(row)))
+	default:
+		t.Add(in.value(row))
+	}
+}
+
 // constant reports whether every row holds the same, so that the statement can
 // hold it instead, and not each row of it.
 func (in *input) constant() bool {
@@ -140,11 +158,14 @@ type shape struct {
 	varying []int               // the columns to fill for each row
 	insert  string              // with %d for changed_seq
 	args    []driver.NamedValue // of insert: the varying columns, row_hash
+	set     insertSet           // the same for a set of rows, in SQLite
+
+	needed []int // columns that a new row needs and some rows lack
 
 	// An update sets the columns that the batch has, no others.
 	sent   []int
 	update string
-	set    []driver.NamedValue // of update: row_hash, changed_seq, the columns sent, the key or id
+	sets   []driver.NamedValue // of update: row_hash, changed_seq, the columns sent, the key or id
 
 	objects objects
 }
@@ -184,6 +205,9 @@ func (s *shape) compose() {
 	var names, places []string
 	for i, c := range s.t.columns {
 		in := s.inputs[i]
+		if c.field.Required && c.fallback == nil && !slices.ContainsFunc(in, func(in input) bool { return in.rows.NullN() == 0 }) {
+			s.needed = append(s.needed, i)
+		}
 		switch {
 		case len(in) == 0 && c.fallback == nil:
 			continue
@@ -200,6 +224,9 @@ func (s *shape) compose() {
 		names = append(names, c.name)
 	}
 	s.args = store.Args(len(s.varying) + 1)
+	if s.t.inBulk == nil {
+		s.set = s.composeSet(names, places)
+	}
 	s.composeUpdate()
 	s.insert = strings.ReplaceAll("INSERT INTO "+s.t.name+" ("+strings.Join(names, ", ")+", row_hash, changed_seq) VALUES ("+
 		strings.Join(places, ", "), "%", "%%") + ", ?, %d) ON CONFLICT DO NOTHING"
@@ -221,7 +248,7 @@ func (s *shape) composeUpdate() {
 		where, n = " WHERE id = ?", 1
 	}
 	s.update = "UPDATE " + s.t.name + " SET " + strings.Join(sets, ", ") + where
-	s.set = store.Args(2 + len(s.sent) + n)
+	s.sets = store.Args(2 + len(s.sent) + n)
 }
 
 func literal(v driver.Value) string {
@@ -256,6 +283,16 @@ func (s *shape) fill(values []driver.Value, o *objects, row int) {
 		}
 		values[i] = v
 	}
+}
+
+// lacks returns the first column that a new row needs and this one has not, or -1.
+func (s *shape) lacks(row int) int {
+	for _, i := range s.needed {
+		if !slices.ContainsFunc(s.inputs[i], func(in input) bool { return !in.rows.IsNull(row) }) {
+			return i
+		}
+	}
+	return -1
 }
 
 // isDelete reports whether the row deletes.

@@ -18,7 +18,12 @@ type table struct {
 	key     []int    // positions of the columns of the key
 	hasID   bool     // the row id has a name
 
-	where, hashSQL, readSQL, deleteSQL, probeSQL string
+	where, hashSQL, readSQL, deleteSQL string
+
+	// In SQLite, what sets of rows need: see rowsInSets.
+	askSQL   string
+	keyKinds []byte       // of the parts of the key and the hash
+	lent     store.Tuples // room for a set, used by who holds the writing connection
 
 	inBulk *bulkSQL // in PostgreSQL
 	byID   bool     // a row is found by its id, which spares a way through the index
@@ -107,12 +112,7 @@ func (t *table) compose() {
 	t.hashSQL = "SELECT row_hash FROM " + t.name + t.where
 	t.readSQL = "SELECT " + id + ", row_hash, " + strings.Join(names, ", ") + ", changed_seq FROM " + t.name + t.where
 	t.deleteSQL = "DELETE FROM " + t.name + t.where
-	if len(t.key) == 1 {
-		// One answer for a whole batch: asking row by row costs a call into C for
-		// every step of every row.
-		t.probeSQL = "SELECT group_concat(j.key || ' ' || t.row_hash, char(10)) FROM json_each(?) j CROSS JOIN " +
-			t.name + " t ON t." + t.columns[t.key[0]].name + " = j.value"
-	}
+	t.composeSets()
 }
 
 // storedDefault returns the default of a field as its column stores it.

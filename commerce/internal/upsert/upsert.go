@@ -19,8 +19,9 @@
 // microseconds since 1970 UTC are INTEGER, which compare and sort as they are
 // and take least room; dates are TEXT as 2026-11-21; localised and open fields
 // are TEXT of a JSON object with its members in order of name. In PostgreSQL
-// INTEGER is BIGINT, TEXT compares byte by byte, and a batch goes as the drawing
-// shows, but all rows at once (see rowsInBulk).
+// INTEGER is BIGINT and TEXT compares byte by byte. In both, the rows of a batch go
+// as the drawing shows, but as many as can at once: see rowsInSets for SQLite and
+// rowsInBulk for PostgreSQL.
 package upsert
 
 import (

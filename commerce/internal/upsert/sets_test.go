@@ -93,28 +93,3 @@ func tablePrices(t *testing.T, e *Engine) func(func([2]string) bool) {
 		}
 	}
 }
-
-// TestAnAnswerThatIsTooLargeIsNoAnswer asks for a few rows of a product that
-// has many more than the question may read.
-func TestAnAnswerThatIsTooLargeIsNoAnswer(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, place store.Place) {
-		e := openEngineAt(t, place)
-		header := []string{"sku", "list", "min_quantity", "amount", "currency"}
-		var all, some [][]string
-		for i := range 40 * groupRows {
-			row := []string{"A", fmt.Sprintf("list %d", i%2), fmt.Sprint(i + 1), "5", "EUR"}
-			all = append(all, row)
-			if i >= 40*groupRows-4 {
-				some = append(some, row)
-			}
-		}
-		apply(t, e, "first", servicetest.Rows(t, "price", header, all))
-		for name, table := range map[string]bool{"asked": false, "tried": true} {
-			e.tables["price"].insertFirst = table
-			got := apply(t, e, name, servicetest.Rows(t, "price", header, some))
-			if got.Unchanged != len(some) || got.Applied > 0 {
-				t.Errorf("%s: %+v, want all unchanged", name, got)
-			}
-		}
-	})
-}
