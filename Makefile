@@ -27,8 +27,8 @@ test: needs
 	$(GO) test -race -tags $(TAGS) ./...
 
 # What tests use beside Go: the commands of the README are run as they stand
-# there, and stores are tested on PostgreSQL too. Tests start a server of their
-# own, and none is made for the system. Who is not root, or not on Debian, is
+# there, and stores are tested on PostgreSQL and brokers on RabbitMQ too. Tests
+# start a server of their own, and none is made for the system. Who is not root, or not on Debian, is
 # told by the tests what was skipped.
 needs:
 	@command -v curl >/dev/null || test "$$(id -u)" -ne 0 || \
@@ -38,6 +38,13 @@ needs:
 		{ apt-get update -qq && mkdir -p /etc/postgresql-common && \
 		  echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf && \
 		  apt-get install -qq -y --no-install-recommends postgresql; } >/dev/null
+	@ls /usr/lib/rabbitmq/bin/rabbitmq-server >/dev/null 2>&1 || command -v rabbitmq-server >/dev/null || \
+		test -n "$$CROSSDOCK_TEST_AMQP_URL" || test "$$(id -u)" -ne 0 || \
+		{ made=; test -e /usr/sbin/policy-rc.d || \
+		  { made=1; printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }; \
+		  apt-get update -qq && apt-get install -qq -y --no-install-recommends rabbitmq-server; code=$$?; \
+		  test -z "$$made" || rm /usr/sbin/policy-rc.d; \
+		  systemctl disable rabbitmq-server 2>&1; exit $$code; } >/dev/null
 
 bench: build
 	$(GO) build -tags $(TAGS) -o bin/bench ./cmd/bench

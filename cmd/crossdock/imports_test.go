@@ -18,13 +18,16 @@ var mayImport = []struct{ layer, allowed string }{
 	{"pipelines/suggest", "schemas connectors pipelines/*"}, // it proposes what the others do
 	{"pipelines/*", "schemas connectors pipelines/expression"},
 	{"hub", "schemas connectors pipelines pipelines/suggest internal/* hub/*"},
-	{"hub/broker/brokertest", "hub/broker"},
+	{"hub/broker/*", "hub/broker internal/*"},
+	{"hub/broker", ""},
 	{"hub/*", "schemas connectors pipelines pipelines/suggest internal/* hub hub/*"},
 	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},
 	{"internal/store/storetest", "internal/store internal/store/*"},
-	{"internal/store/*", ""},
+	{"internal/store/*", "internal/child"},
+	{"internal/rabbitserver", "internal/child"},
+	{"internal/rabbitserver/rabbittest", "internal/rabbitserver"},
 	{"internal/*", ""},
 	{"cmd/*", "*"},
 	{"examples", "*"},

@@ -12,11 +12,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"crossdock/internal/child"
 )
 
 // ErrNone says that the machine has no PostgreSQL to start.
@@ -51,14 +53,14 @@ func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	owner, err := ownerOf(dir)
+	owner, err := child.OwnerOf(dir, "postgres", "nobody") // it refuses to run as root
 	if err != nil {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
 	create := exec.CommandContext(ctx, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	create.Dir = dir
-	runAs(create, owner)
+	child.Prepare(create, owner, syscall.SIGINT)
 	if out, err := create.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
@@ -68,7 +70,7 @@ func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
 	}
 	s.cmd = exec.Command(postgres, args...) //nolint:noctx // it ends by Stop, in its own way
 	s.cmd.Dir = dir
-	runAs(s.cmd, owner)
+	child.Prepare(s.cmd, owner, syscall.SIGINT)
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func find() (initdb, postgres string, err error) {
 	slices.SortFunc(installed, func(a, b string) int { return major(b) - major(a) })
 	for _, folder := range append(folders, installed...) {
 		initdb, postgres = filepath.Join(folder, "initdb"), filepath.Join(folder, "postgres")
-		if executable(initdb) && executable(postgres) {
+		if child.Executable(initdb) && child.Executable(postgres) {
 			return initdb, postgres, nil
 		}
 	}
@@ -93,37 +95,6 @@ func find() (initdb, postgres string, err error) {
 func major(folder string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder))) // a name that is no number comes last
 	return n
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-}
-
-// An account is whom PostgreSQL runs as: it refuses to run as root.
-type account struct{ uid, gid uint32 }
-
-// ownerOf gives the folder to the account to run as, and returns that; nil
-// means the one of this process.
-func ownerOf(dir string) (*account, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, err
-		}
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &account{uint32(uid), uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 }
 
 // start starts the server and waits until it says that it is ready.
