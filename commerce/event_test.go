@@ -1,4 +1,4 @@
-package commerce_test
+package commerce
 
 import (
 	"encoding/json"
@@ -6,16 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"crossdock/commerce"
 )
 
 const written = `{"specversion":"1.0","id":"run-7.3.changed.1","source":"/catalog","type":"catalog.product.changed.v1",` +
 	`"time":"2026-11-21T06:00:00.000125Z","sequence":"0000000000000000042",` +
 	`"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","datacontenttype":"application/json","data":{"keys":["A"]}}`
 
-func event() commerce.Event {
-	return commerce.Event{
+func someEvent() Event {
+	return Event{
 		ID: "run-7.3.changed.1", Source: "/catalog", Type: "catalog.product.changed.v1", Sequence: 42,
 		Time: time.Date(2026, 11, 21, 6, 0, 0, 125_000, time.UTC), Data: json.RawMessage(`{"keys":["A"]}`),
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -23,28 +21,28 @@ func event() commerce.Event {
 }
 
 func TestAnEventIsACloudEvent(t *testing.T) {
-	text, err := json.Marshal(event())
+	text, err := json.Marshal(someEvent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(text) != written {
 		t.Errorf("written as\n%s\nwant\n%s", text, written)
 	}
-	var read commerce.Event
+	var read Event
 	if err := json.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)
 	}
-	if want := event(); !reflect.DeepEqual(read, want) {
+	if want := someEvent(); !reflect.DeepEqual(read, want) {
 		t.Errorf("read %+v, want %+v", read, want)
 	}
 }
 
 func TestAttributesOfNewerServicesArePassedOver(t *testing.T) {
-	var read commerce.Event
+	var read Event
 	if err := json.Unmarshal([]byte(strings.Replace(written, `"source"`, `"tenant":"x","source"`, 1)), &read); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(read, event()) {
+	if !reflect.DeepEqual(read, someEvent()) {
 		t.Errorf("read %+v", read)
 	}
 }
@@ -73,17 +71,17 @@ func TestFaultyEventsAreRefused(t *testing.T) {
 		{"no object", written, `[]`, "is no JSON object"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var read commerce.Event
+			var read Event
 			err := json.Unmarshal([]byte(strings.Replace(written, tt.old, tt.with, 1)), &read)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error = %v, want one with %q", err, tt.want)
 			}
 		})
 	}
-	if _, err := json.Marshal(commerce.Event{ID: "x"}); err == nil || !strings.Contains(err.Error(), "event x: type:") {
+	if _, err := json.Marshal(Event{ID: "x"}); err == nil || !strings.Contains(err.Error(), "event x: type:") {
 		t.Errorf("an event without a type is written: %v", err)
 	}
-	e := event()
+	e := someEvent()
 	e.Time = time.Time{}
 	if err := e.Check(); err == nil || err.Error() != "time: required" {
 		t.Errorf("an event without a time: %v", err)
@@ -96,15 +94,15 @@ func TestTypesMatchPatterns(t *testing.T) {
 		"*": true, "catalog.*": true, "catalog.product.*": true, product: true,
 		"cat.*": false, "pricing.*": false, "catalog.product.changed.v2": false, "catalog.product.changed.v11": false,
 	} {
-		if err := commerce.CheckTypePattern(pattern); err != nil {
+		if err := CheckTypePattern(pattern); err != nil {
 			t.Errorf("%s: %v", pattern, err)
 		}
-		if got := commerce.TypeMatches(pattern, product); got != want {
+		if got := TypeMatches(pattern, product); got != want {
 			t.Errorf("%s matches: %t, want %t", pattern, got, want)
 		}
 	}
 	for _, pattern := range []string{"", "cat*", "catalog", "*.product", "catalog.#", "catalog.*.v1", strings.Repeat("a.", 200) + "*"} {
-		if err := commerce.CheckTypePattern(pattern); commerce.CodeOf(err) != commerce.Invalid {
+		if err := CheckTypePattern(pattern); CodeOf(err) != Invalid {
 			t.Errorf("%q: error = %v, want an invalid pattern", pattern, err)
 		}
 	}
@@ -114,7 +112,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte(written))
 	f.Add([]byte(`{"specversion":"1.0","data":{`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var e, again commerce.Event
+		var e, again Event
 		if json.Unmarshal(text, &e) != nil {
 			return
 		}
