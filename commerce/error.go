@@ -14,6 +14,7 @@ const (
 	Invalid  Code = "invalid"   // the caller must change the request
 	NotFound Code = "not_found" // there is no such thing, or not for this caller
 	Conflict Code = "conflict"  // someone else was first; read again and retry
+	Gone     Code = "gone"      // it was there, and is no longer kept
 	Internal Code = "internal"  // ours to fix; the detail goes to the log alone
 )
 
@@ -52,6 +53,8 @@ func (e *Error) Status() int {
 		return http.StatusNotFound
 	case Conflict:
 		return http.StatusConflict
+	case Gone:
+		return http.StatusGone
 	case Internal:
 	}
 	return http.StatusInternalServerError

@@ -3,6 +3,8 @@ package commerce
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +82,7 @@ const (
 // CheckTypePattern reports what is wrong with a pattern of types.
 func CheckTypePattern(pattern string) error {
 	if ok, err := regexp.MatchString(typePattern, pattern); err != nil || !ok || len(pattern) > maxAttribute {
-		return Errorf(Invalid, "%q is no type of events: give one such as catalog.product.changed.v1, catalog.* for all of a service, or * for all", pattern)
+		return Errorf(Invalid, "%q is no type of events: give one such as catalog.product.changed.v1, catalog.* for all of a service, or * for all", pattern).At("query.type")
 	}
 	return nil
 }
@@ -213,4 +215,35 @@ func attributesOf(text []byte) (map[string]json.RawMessage, error) {
 		attributes[name] = value
 	}
 	return attributes, nil
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context in which events are written that carry on the
+// W3C trace context given.
+func WithTrace(ctx context.Context, traceParent string) context.Context {
+	return context.WithValue(ctx, traceKey{}, traceParent)
+}
+
+// TraceOf returns the trace context that WithTrace has set, or "".
+func TraceOf(ctx context.Context) string {
+	traceParent, _ := ctx.Value(traceKey{}).(string)
+	return traceParent
+}
+
+// idLetters are those of Crockford's base 32, in which ULIDs are written.
+const idLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewEventID returns an id of its own: a ULID, which begins with the time.
+func NewEventID(at time.Time) string {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // does not fail
+	high := uint64(at.UnixMilli())<<16 | uint64(binary.BigEndian.Uint16(random[:]))
+	low := binary.BigEndian.Uint64(random[2:])
+	id := make([]byte, 26) // of five bits each
+	for i := len(id) - 1; i >= 0; i-- {
+		id[i] = idLetters[low&31]
+		low, high = low>>5|high<<59, high>>5
+	}
+	return string(id)
 }

@@ -129,3 +129,29 @@ func FuzzEvent(f *testing.F) {
 		}
 	})
 }
+
+func TestIDsOfEventsSortByTimeAndAreUnique(t *testing.T) {
+	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	seen := map[string]bool{}
+	last := ""
+	for i := range 1000 {
+		id := NewEventID(at.Add(time.Duration(i) * time.Millisecond))
+		if len(id) != 26 || id <= last || seen[id] {
+			t.Fatalf("%q follows %q", id, last)
+		}
+		seen[id], last = true, id
+	}
+	// The time of the example in the specification of ULIDs.
+	if id := NewEventID(time.UnixMilli(1469918176385)); id[:10] != "01ARYZ6S41" {
+		t.Errorf("%s does not begin with the time", id)
+	}
+}
+
+func TestATraceIsHandedOn(t *testing.T) {
+	if got := TraceOf(t.Context()); got != "" {
+		t.Errorf("trace %q out of nothing", got)
+	}
+	if got := TraceOf(WithTrace(t.Context(), "00-a-b-01")); got != "00-a-b-01" {
+		t.Errorf("trace %q", got)
+	}
+}

@@ -21,7 +21,8 @@ var mayImport = []struct{ layer, allowed string }{
 	{"hub/broker/*", "hub/broker internal/*"},
 	{"hub/broker", ""},
 	{"hub/*", "schemas connectors pipelines pipelines/suggest internal/* hub hub/*"},
-	{"commerce/internal/*", "schemas commerce internal/*"}, // upsert applies what schemas declares
+	{"commerce/internal/outbox", "commerce internal/*"},
+	{"commerce/internal/*", "schemas commerce commerce/internal/outbox internal/*"}, // upsert applies what schemas declares, and tells of it
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},
 	{"internal/store/storetest", "internal/store internal/store/*"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crossdock/commerce"
 	"crossdock/hub"
 	"crossdock/schemas"
 )
@@ -89,6 +90,8 @@ type app struct {
 	log            *slog.Logger
 	settings       settings
 	json           bool
+
+	bus commerce.Bus // of a process that serves; events of others wait for one that does
 }
 
 const rootHelp = `Crossdock brings rows from ERPs, CRMs and spreadsheets into the commerce

@@ -79,11 +79,13 @@ func (a *app) handler(s *system) http.Handler {
 	mux := http.NewServeMux()
 	doc := web.NewAPI(mux, web.Info{Title: "Crossdock", Version: version(), Suggest: schemas.DidYouMean})
 	doc.OpenAPI().Info.Description = "Catalogue, prices and stock for B2B buyers; uploads of supplier files and what became of their rows."
+	metrics := web.NewMetrics()
 	for _, one := range s.services {
 		one.Register(doc)
+		metrics.Registry.MustRegister(one.Metrics())
 	}
+	s.feed.Register(doc)
 	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
-	metrics := web.NewMetrics()
 	mux.Handle("GET /metrics", metrics.Handler())
 	web.Health(mux, s.hub.Journal().Ping)
 	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics})

@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"crossdock/commerce"
 	"crossdock/commerce/accounts"
 	"crossdock/commerce/catalog"
+	"crossdock/commerce/feed"
 	"crossdock/commerce/inventory"
 	"crossdock/commerce/pricing"
 	"crossdock/connectors/all"
@@ -23,31 +26,42 @@ import (
 // operations for buyers, and work in the background.
 type service interface {
 	hub.Target
+	commerce.Feed
 	Register(api huma.API)
+	Metrics() prometheus.Collector
 	Run(ctx context.Context) error
 	Close() error
+}
+
+// A common is what services have in common.
+type common struct {
+	place store.Place
+	clock func() time.Time
+	log   *slog.Logger
+	bus   commerce.Bus // may be nil
+	keep  time.Duration
 }
 
 // A part is a service that can be opened.
 type part struct {
 	name string
-	open func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error)
+	open func(ctx context.Context, c common) (service, error)
 }
 
 // parts is the table of the services.
 func parts() []part {
 	return []part{
-		{"catalog", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
-			return catalog.New(ctx, catalog.Config{Store: place, Clock: clock, Log: log})
+		{"catalog", func(ctx context.Context, c common) (service, error) {
+			return catalog.New(ctx, catalog.Config{Store: c.place, Clock: c.clock, Log: c.log, Bus: c.bus, KeepEvents: c.keep})
 		}},
-		{"pricing", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
-			return pricing.New(ctx, pricing.Config{Store: place, Clock: clock, Log: log})
+		{"pricing", func(ctx context.Context, c common) (service, error) {
+			return pricing.New(ctx, pricing.Config{Store: c.place, Clock: c.clock, Log: c.log, Bus: c.bus, KeepEvents: c.keep})
 		}},
-		{"inventory", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
-			return inventory.New(ctx, inventory.Config{Store: place, Clock: clock, Log: log})
+		{"inventory", func(ctx context.Context, c common) (service, error) {
+			return inventory.New(ctx, inventory.Config{Store: c.place, Clock: c.clock, Log: c.log, Bus: c.bus, KeepEvents: c.keep})
 		}},
-		{"accounts", func(ctx context.Context, place store.Place, clock func() time.Time, log *slog.Logger) (service, error) {
-			return accounts.New(ctx, accounts.Config{Store: place, Clock: clock, Log: log})
+		{"accounts", func(ctx context.Context, c common) (service, error) {
+			return accounts.New(ctx, accounts.Config{Store: c.place, Clock: c.clock, Log: c.log, Bus: c.bus, KeepEvents: c.keep})
 		}},
 	}
 }
@@ -56,25 +70,29 @@ func parts() []part {
 type system struct {
 	hub      *hub.Hub
 	services []service // in the order of parts
+	feed     feed.Feed // of all of them
 }
 
 // open opens the services and the hub over them.
 func (a *app) open(ctx context.Context) (_ *system, err error) {
-	s := &system{}
+	s := &system{feed: feed.Feed{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
 	targets := map[string]hub.Target{}
-	place := a.place()
+	c := common{
+		place: a.place(), clock: a.clock, log: a.log,
+		bus: a.bus, keep: time.Duration(a.settings.EventDays) * 24 * time.Hour,
+	}
 	for _, p := range parts() {
-		one, err := p.open(ctx, place, a.clock, a.log)
+		one, err := p.open(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		s.services = append(s.services, one)
-		targets[p.name] = one
+		targets[p.name], s.feed[p.name] = one, one
 	}
 	s.hub, err = a.openHub(ctx, targets)
 	return s, err

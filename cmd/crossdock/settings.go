@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -21,6 +22,8 @@ type settings struct {
 	Data      string `yaml:"data"`
 	Listen    string `yaml:"listen"`
 	Pipelines string `yaml:"pipelines"`
+
+	EventDays int `yaml:"event_days"` // for which events can be read
 
 	// Database is the URL of PostgreSQL. There is no flag for it, because every
 	// user of a machine can read the flags of all processes, and it has a password.
@@ -51,8 +54,31 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		Pipelines: cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
 		Database:  cmp.Or(os.Getenv("CROSSDOCK_DATABASE_URL"), file.Database),
 	}
+	if a.settings.EventDays, err = eventDays(os.Getenv("CROSSDOCK_EVENT_DAYS"), file.EventDays); err != nil {
+		return err
+	}
 	// Names of files in the data folder are kept, and must hold wherever the next
 	// command is typed.
 	a.settings.Data, err = filepath.Abs(a.settings.Data)
 	return err
+}
+
+const defaultEventDays, maxEventDays = 7, 3650
+
+// eventDays returns for how many days events are kept.
+func eventDays(variable string, file int) (int, error) {
+	name, days := settingsFile+": event_days", file
+	if variable != "" {
+		var err error
+		name = "CROSSDOCK_EVENT_DAYS"
+		if days, err = strconv.Atoi(variable); err != nil {
+			return 0, usagef("%s: %q is no number of days", name, variable)
+		}
+	} else if file == 0 {
+		return defaultEventDays, nil
+	}
+	if days < 1 || days > maxEventDays {
+		return 0, usagef("%s: is %d, but must be from 1 to %d days", name, days, maxEventDays)
+	}
+	return days, nil
 }

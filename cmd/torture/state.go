@@ -63,23 +63,25 @@ func readState(ctx context.Context, data string) (state, error) {
 	return s, err
 }
 
-// readEvents counts the keys of the events that wait to leave.
+// readEvents counts the keys of the events that are kept.
 func (s *state) readEvents(ctx context.Context, db *sql.DB) error {
-	rows, err := db.QueryContext(ctx, `SELECT type, keys FROM outbox`)
+	rows, err := db.QueryContext(ctx, `SELECT type, data FROM outbox`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var kind, text string
-		var keys []json.RawMessage
+		var data struct {
+			Keys []json.RawMessage `json:"keys"`
+		}
 		if err := rows.Scan(&kind, &text); err != nil {
 			return err
 		}
-		if err := json.Unmarshal([]byte(text), &keys); err != nil {
+		if err := json.Unmarshal([]byte(text), &data); err != nil {
 			return fmt.Errorf("event %s: %w", kind, err)
 		}
-		for _, key := range keys {
+		for _, key := range data.Keys {
 			s.Events[kind+" "+string(key)]++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"crossdock/commerce"
 	"crossdock/commerce/internal/remote"
 )
 
@@ -35,4 +36,9 @@ func (c *Client) Accounts(ctx context.Context, q AccountQuery) (page AccountPage
 	}
 	_, err = c.api.Get(ctx, "/v1/accounts", values, &page)
 	return page, err
+}
+
+// Events returns events of the service after a position.
+func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	return c.api.Events(ctx, "accounts", q)
 }

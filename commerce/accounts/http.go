@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"crossdock/commerce/internal/outbox"
 	"crossdock/commerce/internal/remote"
 	"crossdock/internal/web"
 	"crossdock/schemas"
@@ -14,7 +15,9 @@ import (
 // Handler serves the API of accounts alone.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	s.Register(web.NewAPI(mux, web.Info{Title: "Crossdock accounts", Version: "1", Suggest: schemas.DidYouMean}))
+	api := web.NewAPI(mux, web.Info{Title: "Crossdock accounts", Version: "1", Suggest: schemas.DidYouMean})
+	s.Register(api)
+	outbox.Merged{"accounts": s}.Register(api)
 	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
 }
 

@@ -17,6 +17,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"crossdock/commerce"
+	"crossdock/commerce/internal/outbox"
 	"crossdock/commerce/internal/upsert"
 	"crossdock/internal/store"
 	"crossdock/schemas"
@@ -30,6 +34,9 @@ type Config struct {
 	Store store.Place // where its database catalog lies
 	Clock func() time.Time
 	Log   *slog.Logger
+
+	Bus        commerce.Bus  // where its events go, nil: they are kept for those who pull
+	KeepEvents time.Duration // for how long they can be read, a week where it is 0
 }
 
 // A Service owns the products and categories.
@@ -37,6 +44,7 @@ type Service struct {
 	db     *store.DB
 	clock  func() time.Time
 	log    *slog.Logger
+	outbox *outbox.Outbox
 	engine *upsert.Engine
 
 	wake chan struct{} // this process has applied something
@@ -54,15 +62,26 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{db: db, clock: cfg.Clock, log: cfg.Log, wake: make(chan struct{}, 1)}
+	s.outbox = outbox.New(outbox.Config{
+		DB: db, Service: "catalog", Clock: cfg.Clock, Log: cfg.Log, Bus: cfg.Bus, Keep: cfg.KeepEvents,
+	})
 	tables, err := s.tables()
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if s.engine, err = upsert.NewEngine(ctx, db, "catalog", cfg.Clock, tables...); err != nil {
+	if s.engine, err = upsert.NewEngine(ctx, s.outbox, tables...); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
+
+// Events returns events of the service after a position.
+func (s *Service) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	return s.outbox.Events(ctx, q)
+}
+
+// Metrics returns what is to be known of the events that are yet to leave.
+func (s *Service) Metrics() prometheus.Collector { return s.outbox.Metrics() }
 
 // Close closes the database. What is not indexed yet will be after the next start.
 func (s *Service) Close() error { return s.db.Close() }

@@ -58,3 +58,8 @@ func limit(n int) string {
 	}
 	return strconv.Itoa(n)
 }
+
+// Events returns events of the service after a position.
+func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	return c.api.Events(ctx, "catalog", q)
+}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"crossdock/commerce/internal/upsert"
 	"crossdock/internal/store"
 )
@@ -69,8 +71,16 @@ func noteUnindexed(c *store.Conn, ids []upsert.Range) error {
 // same file.
 const pollEvery = 500 * time.Millisecond
 
-// Run maintains the indexes until ctx ends.
+// Run maintains the indexes, and relays events, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.index(ctx) })
+	group.Go(func() error { return s.outbox.Run(ctx) })
+	return group.Wait()
+}
+
+// index maintains the indexes until ctx ends.
+func (s *Service) index(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"crossdock/commerce"
 	"crossdock/commerce/internal/remote"
 )
 
@@ -28,4 +29,9 @@ func (c *Client) Availability(ctx context.Context, q AvailabilityQuery) (answer 
 	}
 	_, err = c.api.Get(ctx, "/v1/availability", values, &answer)
 	return answer, err
+}
+
+// Events returns events of the service after a position.
+func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	return c.api.Events(ctx, "inventory", q)
 }

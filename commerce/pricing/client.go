@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"crossdock/commerce"
 	"crossdock/commerce/internal/remote"
 )
 
@@ -35,4 +36,9 @@ func (c *Client) Prices(ctx context.Context, q PriceQuery) (answer PriceAnswer, 
 	}
 	_, err = c.api.Get(ctx, "/v1/prices", values, &answer)
 	return answer, err
+}
+
+// Events returns events of the service after a position.
+func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	return c.api.Events(ctx, "pricing", q)
 }

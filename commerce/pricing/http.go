@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"crossdock/commerce"
+	"crossdock/commerce/internal/outbox"
 	"crossdock/commerce/internal/remote"
 	"crossdock/internal/web"
 	"crossdock/schemas"
@@ -16,7 +17,9 @@ import (
 // Handler serves the API of pricing alone.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	s.Register(web.NewAPI(mux, web.Info{Title: "Crossdock pricing", Version: "1", Suggest: schemas.DidYouMean}))
+	api := web.NewAPI(mux, web.Info{Title: "Crossdock pricing", Version: "1", Suggest: schemas.DidYouMean})
+	s.Register(api)
+	outbox.Merged{"pricing": s}.Register(api)
 	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
 }
 

@@ -47,6 +47,7 @@ func openPostgres(ctx context.Context, address, schema string, migrations fs.FS)
 		schema: schema,
 		writer: openPool(config, schema, writerSettings(), 1),
 		reader: openPool(config, schema, readerSettings(), max(4, 2*runtime.GOMAXPROCS(0))),
+		aside:  openPool(config, schema, writerSettings(), asideConnections),
 	}
 	if err := db.preparePostgres(ctx, migrations); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", where, err), db.Close())

@@ -35,6 +35,7 @@ type DB struct {
 	schema string // in PostgreSQL, "" in SQLite
 	writer *sql.DB
 	reader *sql.DB
+	aside  *sql.DB // in PostgreSQL, see Aside
 
 	// conn lives as long as the writer's connection does, and is used by the
 	// function that holds that connection alone.
@@ -202,6 +203,9 @@ func (db *DB) Close() error {
 		}
 		// The writer closes last, because the last connection to close merges the log.
 		err = errors.Join(err, db.reader.Close(), db.writer.Close())
+		if db.aside != nil {
+			err = errors.Join(err, db.aside.Close())
+		}
 	})
 	return err
 }

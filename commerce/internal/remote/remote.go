@@ -188,9 +188,6 @@ func (c *Caller) call(ctx context.Context, method, path, contentType string, bod
 // failure returns the error that the service has answered with: the one that
 // it would have returned in this process, where it is one for people.
 func failure(call string, status int, text []byte) error {
-	if status == http.StatusGone {
-		return fmt.Errorf("%s: %w", call, schemas.ErrHistoryGone)
-	}
 	var p struct {
 		Detail string `json:"detail"`
 		Errors []struct {
@@ -203,7 +200,11 @@ func failure(call string, status int, text []byte) error {
 	}
 	code, ok := map[int]commerce.Code{
 		http.StatusBadRequest: commerce.Invalid, http.StatusNotFound: commerce.NotFound, http.StatusConflict: commerce.Conflict,
+		http.StatusGone: commerce.Gone,
 	}[status]
+	if code == commerce.Gone && len(p.Errors) == 0 { // as writeError has it
+		return fmt.Errorf("%s: %w", call, schemas.ErrHistoryGone)
+	}
 	if !ok {
 		return fmt.Errorf("%s: status %d: %w", call, status, errors.New(p.Detail))
 	}

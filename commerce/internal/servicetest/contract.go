@@ -1,11 +1,16 @@
 package servicetest
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"crossdock/commerce"
 	"crossdock/schemas"
 )
 
@@ -15,9 +20,15 @@ type Backend interface {
 	Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error)
 	Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error)
 	Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (schemas.Reverted, error)
-	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
+	Reader
+	commerce.Feed
+}
+
+// A Reader has rows to read.
+type Reader interface {
+	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 }
 
 // A Case is a batch and what has to become of it.
@@ -61,12 +72,39 @@ func Deliver(t *testing.T, backend Backend, cases ...Case) {
 		if !reflect.DeepEqual(planned, first) || !reflect.DeepEqual(again, first) {
 			t.Errorf("batch %d: planned %+v, applied %+v, repeated %+v", i, planned, first, again)
 		}
+		told(t, backend, fmt.Sprintf("%s.%s.", b.Entity.Service, c.Entity), first)
+	}
+}
+
+// told holds the newest events to naming as many keys as the batch has changed.
+func told(t *testing.T, backend Backend, prefix string, outcome schemas.Outcome) {
+	t.Helper()
+	page, err := backend.Events(t.Context(), commerce.EventQuery{After: commerce.FromOldest, Types: []string{prefix + "*"}, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, batch := map[string]int{}, ""
+	for _, e := range slices.Backward(page.Events) {
+		var data struct {
+			Batch string
+			Keys  []json.RawMessage
+		}
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			t.Fatalf("event %+v: %v", e, err)
+		}
+		if batch = cmp.Or(batch, data.Batch); data.Batch != batch {
+			break
+		}
+		keys[strings.TrimPrefix(e.Type, prefix)] += len(data.Keys)
+	}
+	if outcome.Applied > 0 && (keys["changed.v1"] != outcome.Created+outcome.Updated || keys["deleted.v1"] != outcome.Deleted) {
+		t.Errorf("%d created, %d updated, %d deleted, and events tell of %v", outcome.Created, outcome.Updated, outcome.Deleted, keys)
 	}
 }
 
 // Read returns the rows that a backend answers a request with, the header and
 // then a line a row for each batch, and the sequence.
-func Read(tb testing.TB, backend Backend, r schemas.RowsRequest) (lines []string, next int64) {
+func Read(tb testing.TB, backend Reader, r schemas.RowsRequest) (lines []string, next int64) {
 	tb.Helper()
 	next, err := backend.Rows(tb.Context(), r, func(b *schemas.Batch) error {
 		lines = append(lines, Text(b)...)

@@ -1,10 +1,13 @@
 package upsert
 
 import (
+	"context"
 	"database/sql/driver"
 	"strconv"
 	"time"
 
+	"crossdock/commerce"
+	"crossdock/commerce/internal/outbox"
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
@@ -16,22 +19,25 @@ const keysPerEvent = 500
 // them to the outbox in the transaction of the batch. A key is a JSON string,
 // or an array of strings where it has several parts.
 type events struct {
-	batch   string
-	now     int64
+	outbox  *outbox.Outbox
+	at      time.Time
+	trace   string
+	head    []byte // of the data of each, up to its keys
 	changed event
 	deleted event
 }
 
 type event struct {
 	name string
-	keys []byte
-	n    int
+	data []byte
+	n    int // its keys
 }
 
-func newEvents(t *table, service string, id schemas.BatchID, now int64) *events {
-	prefix := service + "." + t.Entity.Name
+func (e *Engine) newEvents(ctx context.Context, t *table, id schemas.BatchID) *events {
+	prefix := e.outbox.Service + "." + t.Entity.Name
 	return &events{
-		batch: id.String(), now: now,
+		outbox: e.outbox, at: e.clock(), trace: commerce.TraceOf(ctx),
+		head:    append(appendString([]byte(`{"batch":`), id.String()), `,"keys":`...),
 		changed: event{name: prefix + ".changed.v1"},
 		deleted: event{name: prefix + ".deleted.v1"},
 	}
@@ -44,9 +50,9 @@ func (e *events) add(c *store.Conn, p *pass, row int, deleted bool) error {
 	}
 	separator := byte(',')
 	if to.n == 0 {
-		separator = '['
+		to.data, separator = append(to.data, e.head...), '['
 	}
-	to.keys = p.appendKey(append(to.keys, separator), row)
+	to.data = p.appendKey(append(to.data, separator), row)
 	if to.n++; to.n < keysPerEvent {
 		return nil
 	}
@@ -65,9 +71,8 @@ func (e *events) write(c *store.Conn, ev *event) error {
 	if ev.n == 0 {
 		return nil
 	}
-	err := c.Run(`INSERT INTO outbox (type, batch, keys, created_at) VALUES (?, ?, ?, ?)`,
-		ev.name, e.batch, string(append(ev.keys, ']')), e.now)
-	ev.keys, ev.n = ev.keys[:0], 0
+	err := e.outbox.Put(c, commerce.Event{Type: ev.name, Time: e.at, TraceParent: e.trace, Data: append(ev.data, "]}"...)})
+	ev.data, ev.n = ev.data[:0], 0
 	return err
 }
 

@@ -114,7 +114,7 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	}
 	p.seq, _ = last.(int64)
 	p.seq++
-	p.events = newEvents(t, e.service, id, e.clock().UnixMicro())
+	p.events = e.newEvents(ctx, t, id)
 	if err := p.rows(ctx); err != nil {
 		return schemas.Outcome{}, err
 	}

@@ -53,6 +53,7 @@ func (e *Engine) Revert(ctx context.Context, id schemas.BatchID, r schemas.Rever
 	if err != nil {
 		return schemas.Reverted{}, fmt.Errorf("put back run %s: %w", r.Run, err)
 	}
+	e.outbox.Wake()
 	return answer, nil
 }
 

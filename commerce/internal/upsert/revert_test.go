@@ -184,7 +184,7 @@ func TestWhatIsPutBackIsSaidByName(t *testing.T) {
 		if diff := cmp.Diff([]string{"A|1000000", "B|3000000", "C|1000000", "D|3000000", "F|3000000"}, rows); diff != "" {
 			t.Error(diff)
 		}
-		events := query(t, e, `SELECT type, keys FROM outbox WHERE batch LIKE 'back/%' ORDER BY id`)
+		events := query(t, e, `SELECT type, data FROM outbox WHERE data LIKE '%"batch":"back/%' ORDER BY position`)
 		if len(events) != 2 {
 			t.Errorf("events %q", events)
 		}

@@ -35,6 +35,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
 
+	"crossdock/commerce/internal/outbox"
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
@@ -63,24 +64,24 @@ type Range struct{ First, Last int64 }
 
 // An Engine applies batches to the tables of one service.
 type Engine struct {
-	db      *store.DB
-	service string
-	clock   func() time.Time
-	tables  map[string]*table
-	packer  *zstd.Encoder // of rows as they were
+	db     *store.DB
+	outbox *outbox.Outbox
+	clock  func() time.Time
+	tables map[string]*table
+	packer *zstd.Encoder // of rows as they were
 }
 
-// NewEngine returns the engine of a service, and an error where a table does
-// not fit its entity.
-func NewEngine(ctx context.Context, db *store.DB, service string, clock func() time.Time, tables ...Table) (*Engine, error) {
+// NewEngine returns the engine of the service whose outbox it is given, and an
+// error where a table does not fit its entity.
+func NewEngine(ctx context.Context, to *outbox.Outbox, tables ...Table) (*Engine, error) {
 	// One at a time, and fast: an import waits for it.
 	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{db: db, service: service, clock: clock, tables: map[string]*table{}, packer: packer}
+	e := &Engine{db: to.DB, outbox: to, clock: to.Clock, tables: map[string]*table{}, packer: packer}
 	for _, t := range tables {
-		layout, err := newTable(ctx, db, t)
+		layout, err := newTable(ctx, to.DB, t)
 		if err != nil {
 			return nil, fmt.Errorf("table %s: %w", t.Entity.Name, err)
 		}
@@ -110,6 +111,7 @@ func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch
 	if err != nil {
 		return schemas.Outcome{}, fmt.Errorf("apply batch %s of %s: %w", id, b.Entity.Name, err)
 	}
+	e.outbox.Wake()
 	return outcome, nil
 }
 
@@ -117,7 +119,7 @@ func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch
 func (e *Engine) table(entity string) (*table, error) {
 	t := e.tables[entity]
 	if t == nil {
-		return nil, fmt.Errorf("%s has no entity %s", e.service, entity)
+		return nil, fmt.Errorf("%s has no entity %s", e.outbox.Service, entity)
 	}
 	return t, nil
 }
@@ -154,6 +156,10 @@ func (e *Engine) remember(c *store.Conn, id schemas.BatchID, contents int64, out
 	now := e.clock()
 	if id.Seq == 1 { // once a run is often enough
 		if err := forget(c, now.Add(-remembered)); err != nil {
+			return err
+		}
+		// Who only ever runs pipelines has no process that would do it.
+		if _, err := e.outbox.Forget(c); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crossdock/commerce/internal/outbox"
 	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
 	"crossdock/internal/store/storetest"
@@ -37,7 +38,7 @@ func openEngineAt(tb testing.TB, place store.Place, tables ...Table) *Engine {
 		tables = []Table{{Entity: entity(tb, "product")}, {Entity: entity(tb, "price")}, {Entity: entity(tb, "category")}}
 	}
 	clock := func() time.Time { return time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC) }
-	e, err := NewEngine(tb.Context(), db, "shop", clock, tables...)
+	e, err := NewEngine(tb.Context(), outbox.New(outbox.Config{DB: db, Service: "shop", Clock: clock}), tables...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -300,8 +301,8 @@ func TestARepeatReturnsTheFirstOutcomeAndChangesNothing(t *testing.T) {
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Error(diff)
 		}
-		want := []string{"shop.product.changed.v1|1/1|[\"A\"]", "shop.product.changed.v1|2/1|[\"A\"]"}
-		if diff := cmp.Diff(want, query(t, e, "SELECT type, batch, keys FROM outbox ORDER BY id")); diff != "" {
+		want := []string{`shop.product.changed.v1|{"batch":"1/1","keys":["A"]}`, `shop.product.changed.v1|{"batch":"2/1","keys":["A"]}`}
+		if diff := cmp.Diff(want, query(t, e, "SELECT type, data FROM outbox ORDER BY position")); diff != "" {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff([]string{`{"en":"Another"}`}, query(t, e, "SELECT name FROM product")); diff != "" {
@@ -388,13 +389,16 @@ func TestEventsListTheKeysInPortions(t *testing.T) {
 			`shop.price.changed.v1|3/1|1|["A\"","x","C62","2.5","2026-01-01T00:00:00Z"]|1795240800000000`,
 		}
 		var got []string
-		for _, line := range query(t, e, "SELECT type, batch, created_at, keys FROM outbox ORDER BY id") {
-			cells := strings.SplitN(line, "|", 4)
-			var keys []json.RawMessage
-			if err := json.Unmarshal([]byte(cells[3]), &keys); err != nil {
+		for _, line := range query(t, e, "SELECT type, created_at, data FROM outbox ORDER BY position") {
+			cells := strings.SplitN(line, "|", 3)
+			var data struct {
+				Batch string
+				Keys  []json.RawMessage
+			}
+			if err := json.Unmarshal([]byte(cells[2]), &data); err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, fmt.Sprintf("%s|%s|%d|%s|%s", cells[0], cells[1], len(keys), keys[0], cells[2]))
+			got = append(got, fmt.Sprintf("%s|%s|%d|%s|%s", cells[0], data.Batch, len(data.Keys), data.Keys[0], cells[1]))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -527,7 +531,7 @@ func TestAFailureWritesNothing(t *testing.T) {
 		if _, err := e.Apply(ctx, schemas.BatchID{Run: "1", Seq: 1}, b); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want cancelled", err)
 		}
-		for _, q := range []string{"SELECT sku FROM product", "SELECT run FROM applied_batch", "SELECT id FROM outbox", "SELECT value FROM change_sequence WHERE value > 0"} {
+		for _, q := range []string{"SELECT sku FROM product", "SELECT run FROM applied_batch", "SELECT position FROM outbox", "SELECT value FROM change_sequence WHERE value > 0"} {
 			if left := query(t, e, q); left != nil {
 				t.Errorf("%s: %v", q, left)
 			}
@@ -545,7 +549,7 @@ func testATableMustFitItsEntity(t *testing.T, place store.Place) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = NewEngine(t.Context(), db, "shop", time.Now, Table{Entity: entity(t, "warehouse")})
+	_, err = NewEngine(t.Context(), outbox.New(outbox.Config{DB: db, Service: "shop", Clock: time.Now}), Table{Entity: entity(t, "warehouse")})
 	if want := "table warehouse: has no column for the field warehouse"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
