@@ -155,15 +155,20 @@ func chosen(f journal.Finding, filter journal.ErrorFilter) bool {
 }
 
 // selectable refuses errors and groups that there are not, and errors that are
-// not open, and makes the filter one of open rows.
+// closed, and makes the filter one of open rows. Rows that wait are chosen one by
+// one alone: whoever means a whole group means those that nothing else will mend.
 func (h *Hub) selectable(ctx context.Context, filter *journal.ErrorFilter) error {
 	if filter.Group != "" {
 		if _, err := h.journal.Group(ctx, filter.Group); err != nil {
 			return err
 		}
 	}
+	if len(filter.IDs) > 0 {
+		_, err := h.noneClosed(ctx, filter.IDs)
+		return err
+	}
 	filter.Status = journal.OpenRow
-	return h.allOpen(ctx, filter.IDs)
+	return nil
 }
 
 // editPage is how many rows are changed in one transaction.

@@ -19,11 +19,22 @@ import (
 // today, mended mapping and rules included. A row that passes is replayed; one
 // that does not stays open, with what is wrong with it now. A row that the
 // filter now passes over, or whose key a later run has parked as well, is
-// superseded, and counts as skipped. There is one run, and one summary, for
+// superseded, and counts as skipped. A row that waits is tried as well where it is
+// chosen by the id of an error, and goes on waiting if it has to. There is one run, and one summary, for
 // each pipeline concerned.
 func (h *Hub) Replay(ctx context.Context, filter journal.ErrorFilter, options *ReplayOptions) ([]Summary, error) {
 	if err := h.selectable(ctx, &filter); err != nil {
 		return nil, err
+	}
+	if len(filter.IDs) > 0 {
+		waiting, err := h.noneClosed(ctx, filter.IDs)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.journal.EndWait(ctx, waiting); err != nil {
+			return nil, err
+		}
+		filter.Status = journal.OpenRow
 	}
 	names, err := h.journal.PipelinesOf(ctx, filter)
 	if err != nil {
@@ -41,18 +52,23 @@ func (h *Hub) Replay(ctx context.Context, filter journal.ErrorFilter, options *R
 	return summaries, nil
 }
 
-// allOpen refuses ids that name nothing, and rows that are not open.
-func (h *Hub) allOpen(ctx context.Context, ids []int64) error {
+// noneClosed refuses ids that name nothing, and rows that were dealt with already.
+// It returns the rows that wait.
+func (h *Hub) noneClosed(ctx context.Context, ids []int64) (waiting []int64, err error) {
 	for _, id := range ids {
 		row, err := h.journal.RowOf(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if row.Status != journal.OpenRow {
-			return fmt.Errorf("error %d %w: it is %s", id, journal.ErrNotOpen, row.Status)
+		switch row.Status {
+		case journal.OpenRow:
+		case journal.WaitingRow:
+			waiting = append(waiting, row.ID)
+		default:
+			return nil, fmt.Errorf("error %d %w: it is %s", id, journal.ErrNotOpen, row.Status)
 		}
 	}
-	return nil
+	return waiting, nil
 }
 
 // ReplayOptions say how to replay; nil is the zero value.

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,6 +84,49 @@ func TestWhatWaitedInVainIsAnErrorAtItsDeadline(t *testing.T) {
 	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 0 {
 		t.Errorf("Rouse = %+v, %v; want nothing", replays, err)
 	}
+}
+
+func TestWhatWaitsCanBeMendedAssignedTriedAndDiscarded(t *testing.T) {
+	b := waitingBench(t, "V-1;Mutter;c1", "V-2;Keil;c1", "V-3;Ring;c1")
+	errs, err := b.Journal().Errors(t.Context(), journal.ErrorFilter{Status: journal.WaitingRow})
+	if err != nil || len(errs) != 3 {
+		t.Fatalf("Errors = %+v, %v; want three", errs, err)
+	}
+	if _, _, err := b.Amend(t.Context(), errs[0].ID, hub.Amendment{Assign: new("kim"), Comment: "comes on Monday", By: "lee"}); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "3 waiting, 0 open, 0 replayed, 0 superseded")
+
+	// Tried in vain, it goes on waiting.
+	replays, err := b.Replay(t.Context(), journal.ErrorFilter{IDs: []int64{errs[1].ID}}, nil)
+	if err != nil || len(replays) != 1 || replays[0].Waiting != 1 {
+		t.Fatalf("Replay = %+v, %v; want the row to wait again", replays, err)
+	}
+	b.is(t, "3 waiting, 0 open, 0 replayed, 0 superseded")
+
+	// Once edited it is an error as any other, and passes where it can.
+	b.shelf.known["c2"] = true
+	if _, _, err := b.Amend(t.Context(), errs[0].ID, hub.Amendment{Set: map[string]string{"EAN": "c2"}, By: "kim"}); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "2 waiting, 1 open, 0 replayed, 0 superseded")
+	if _, err := b.Replay(t.Context(), journal.ErrorFilter{IDs: []int64{errs[0].ID}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Discard(t.Context(), journal.ErrorFilter{IDs: []int64{errs[2].ID}}, "no longer sold", "kim"); n != 1 || err != nil {
+		t.Fatalf("Discard = %d, %v; want one", n, err)
+	}
+	b.is(t, "1 waiting, 0 open, 1 replayed, 0 superseded")
+	if _, err := b.Replay(t.Context(), journal.ErrorFilter{IDs: []int64{errs[2].ID}}, nil); !errors.Is(err, journal.ErrNotOpen) {
+		t.Errorf("Replay of what was discarded = %v, want %v", err, journal.ErrNotOpen)
+	}
+
+	// What was discarded is not roused, and what waits still is.
+	b.shelf.known["c1"] = true
+	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 1 || replays[0].Applied != 1 {
+		t.Errorf("Rouse = %+v, %v; want V-2", replays, err)
+	}
+	b.is(t, "0 waiting, 0 open, 2 replayed, 0 superseded")
 }
 
 func TestTheWorkerReplaysWhatWaitsWhoeverHasBroughtWhatItWaitedFor(t *testing.T) {

@@ -113,7 +113,8 @@ var ErrNotOpen = errors.New("is not open")
 // ErrChanged tells that someone else has changed a row since it was read.
 var ErrChanged = errors.New("was changed by someone else meanwhile: read it again")
 
-// A Change is what a person does to one open row.
+// A Change is what a person does to one row that is open, or waits: one that is
+// edited waits no longer.
 type Change struct {
 	Row     *Row   // as read: the change is refused where it was changed since
 	By      string // who does it
@@ -139,9 +140,12 @@ func (j *Journal) Change(ctx context.Context, changes ...Change) error {
 
 func (j *Journal) change(ctx context.Context, tx *sql.Tx, c *Change) error {
 	r := c.Row
-	status, assignee := OpenRow, ""
-	if c.Discard {
+	status, assignee := r.Status, ""
+	switch {
+	case c.Discard:
 		status = DiscardedRow
+	case len(c.Edits) > 0 || c.Undo != 0:
+		status = OpenRow // what it waited for may not be what it lacks any more
 	}
 	if c.Assign != nil {
 		assignee = *c.Assign
@@ -149,7 +153,7 @@ func (j *Journal) change(ctx context.Context, tx *sql.Tx, c *Change) error {
 	result, err := tx.ExecContext(ctx, `
 		UPDATE parked_row SET revision = revision + 1, status = ?1, assignee = CASE WHEN ?2 THEN ?3 ELSE assignee END,
 		       last_seen = CASE WHEN ?1 = 'discarded' THEN ?4 ELSE last_seen END
-		WHERE id = ?5 AND status = 'open' AND revision = ?6`, status, c.Assign != nil, assignee, j.now(), r.ID, r.Revision)
+		WHERE id = ?5 AND status IN ('open', 'waiting') AND revision = ?6`, status, c.Assign != nil, assignee, j.now(), r.ID, r.Revision)
 	if err != nil {
 		return err
 	}
@@ -159,6 +163,12 @@ func (j *Journal) change(ctx context.Context, tx *sql.Tx, c *Change) error {
 		return refusal(ctx, tx, r)
 	}
 	r.Revision++
+	if r.Status == WaitingRow && status != WaitingRow {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM awaited WHERE parked = ?`, r.ID); err != nil {
+			return err
+		}
+	}
+	r.Status = status
 	if c.Undo != 0 {
 		if err := j.undo(ctx, tx, c); err != nil {
 			return err
@@ -180,7 +190,6 @@ func (j *Journal) change(ctx context.Context, tx *sql.Tx, c *Change) error {
 		err = j.note(ctx, tx, c, "comment", c.Comment, none)
 	}
 	if c.Discard && err == nil {
-		r.Status = DiscardedRow
 		err = errors.Join(j.note(ctx, tx, c, "discard", c.Note, none), forget(ctx, tx))
 	}
 	return err
@@ -214,7 +223,7 @@ func refusal(ctx context.Context, tx *sql.Tx, r *Row) error {
 		return fmt.Errorf("row %s: %w", r.Place, ErrNotFound)
 	case err != nil:
 		return err
-	case status != OpenRow:
+	case status != OpenRow && status != WaitingRow:
 		return fmt.Errorf("row %s %w: it is %s", r.Place, ErrNotOpen, status)
 	}
 	return fmt.Errorf("row %s %w", r.Place, ErrChanged)

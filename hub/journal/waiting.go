@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"time"
 
@@ -111,6 +112,16 @@ func (j *Journal) OpenDue(ctx context.Context, pipeline string) error {
 		}
 		_, err = tx.ExecContext(ctx, update+` parked_row SET status = 'open' WHERE pipeline = ? AND status = 'waiting' AND id IN `+dueRows, pipeline)
 		return err
+	})
+}
+
+// EndWait has rows wait no longer.
+func (j *Journal) EndWait(ctx context.Context, rows []int64) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		return errors.Join(
+			j.eachID(ctx, tx, `UPDATE parked_row SET status = 'open' WHERE status = 'waiting' AND id IN `, rows),
+			j.eachID(ctx, tx, `DELETE FROM awaited WHERE parked IN `, rows),
+		)
 	})
 }
 
