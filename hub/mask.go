@@ -51,6 +51,31 @@ func mask(row *journal.Row, processor *pipelines.Processor, columns int) {
 	}
 }
 
+// maskedAs returns a value as people who may not know all of it may see it.
+func maskedAs(privacy pipelines.Privacy, value string) string {
+	switch privacy {
+	case pipelines.Sensitive:
+		return maskAll(value)
+	case pipelines.FreeText:
+		return pipelines.MaskCards(value)
+	case pipelines.Public:
+	}
+	return value
+}
+
+// maskFinding takes out of what is said of a row what must not be shown.
+func maskFinding(f *journal.Finding, processor *pipelines.Processor) {
+	privacy := pipelines.FreeText
+	if f.Position >= 0 {
+		privacy = processor.Privacy(f.Position)
+	}
+	if privacy == pipelines.Sensitive || processor.IsSensitive(f.Field) {
+		f.Value, f.Message = maskAll(f.Value), unquoted(f.Message)
+		return
+	}
+	f.Value, f.Message = maskedAs(privacy, f.Value), maskedAs(privacy, f.Message)
+}
+
 func maskAll(value string) string {
 	if value == "" {
 		return ""

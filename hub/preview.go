@@ -96,8 +96,9 @@ func (p *Preview) add(one *processed) {
 	for _, f := range one.result.Findings {
 		rejected[f.Row] = rejected[f.Row] || f.Severity == schemas.Reject
 		placed := finding(b, one.processor, f)
+		maskFinding(&placed, one.processor)
 		findings[f.Row] = append(findings[f.Row], PreviewFinding{
-			Rule: f.Rule, Severity: f.Severity, Field: f.Field, Value: placed.Value, Message: f.Message,
+			Rule: f.Rule, Severity: f.Severity, Field: f.Field, Value: placed.Value, Message: placed.Message,
 			Origin: b.Origin.Place(b.Origin.Rows[f.Row], placed.Position, placed.Header),
 		})
 	}
@@ -117,22 +118,34 @@ func (p *Preview) add(one *processed) {
 		p.Rows = append(p.Rows, PreviewRow{
 			Origin: b.Origin.Place(r.Row, -1, ""), Outcome: "rejected",
 			Values: make([]*string, len(p.Columns)), Read: make([]*string, len(p.Columns)),
-			Findings: []PreviewFinding{{Rule: r.Rule, Severity: schemas.Reject, Value: r.Value, Message: r.Message, Origin: place}},
+			Findings: []PreviewFinding{{
+				Rule: r.Rule, Severity: schemas.Reject, Value: pipelines.MaskCards(r.Value), Message: pipelines.MaskCards(r.Message), Origin: place,
+			}},
 		})
 	}
 }
 
-// values returns what the columns hold in a row, and the cells they come from.
+// values returns what the columns hold in a row, and the cells they come from,
+// masked as the error queue would have them.
 func (p *Preview) values(one *processed, row int) (values, read []*string) {
 	for i, name := range p.Columns {
 		values, read = append(values, nil), append(read, nil)
-		if text, ok := one.result.Batch.Text(i, row); ok {
-			values[i] = &text
+		column, _ := one.processor.SourceColumn(name)
+		privacy := pipelines.FreeText
+		if column >= 0 {
+			privacy = one.processor.Privacy(column)
 		}
-		if column, _ := one.processor.SourceColumn(name); column >= 0 {
-			if text, ok := schemas.CellText(one.batch.Rows.Column(column), row); ok {
-				read[i] = &text
-			}
+		if one.processor.IsSensitive(one.result.Batch.Columns[i].Field.Name) {
+			privacy = pipelines.Sensitive
+		}
+		if text, ok := one.result.Batch.Text(i, row); ok {
+			values[i] = new(maskedAs(privacy, text))
+		}
+		if column < 0 {
+			continue
+		}
+		if text, ok := schemas.CellText(one.batch.Rows.Column(column), row); ok {
+			read[i] = new(maskedAs(privacy, text))
 		}
 	}
 	return values, read

@@ -60,8 +60,16 @@ func TestTheErrorQueueOverHTTP(t *testing.T) {
 	var groups struct {
 		Items []struct{ ID, Rule string }
 		Total int
+		Next  string `json:"next_cursor"`
 	}
 	s.get(t, "/v1/errors/groups?limit=1", &groups)
+	first := groups
+	groups.Next = ""
+	s.get(t, "/v1/errors/groups?limit=1&cursor="+first.Next, &groups)
+	if groups.Total != 2 || len(groups.Items) != 1 || groups.Items[0].Rule != "gtin" || groups.Next != "" {
+		t.Fatalf("second page = %+v; want the last group", groups)
+	}
+	groups = first
 	if groups.Total != 2 || len(groups.Items) != 1 || groups.Items[0].Rule != "required" {
 		t.Fatalf("groups = %+v; want the missing names first of two", groups)
 	}

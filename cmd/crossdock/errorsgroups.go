@@ -29,11 +29,10 @@ func (a *app) printGroups(ctx context.Context, j *journal.Journal, filter journa
 		return nil
 	}
 	a.printTable(func(w io.Writer) {
-		fmt.Fprintln(w, "GROUP\tPIPELINE\tROWS\tSHARE\tFIELD\tWHAT IS WRONG\tSHAPE\tEXAMPLE\tRULE\tFIRST SEEN\tLAST SEEN\tASSIGNED TO")
+		fmt.Fprintln(w, "GROUP\tPIPELINE\tROWS\tSHARE\tFIELD\tEXAMPLE\tRULE\tLAST SEEN\tASSIGNED TO\tWHAT IS WRONG")
 		for _, g := range groups {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%.1f%%\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.ID, g.Pipeline, thousands(g.Rows), g.Share*100,
-				g.Field, g.Message, quote(g.Shape), quote(g.Example), g.Rule,
-				g.FirstSeen.Format("2006-01-02 15:04"), g.LastSeen.Format("2006-01-02 15:04"), g.Assignee)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%.1f%%\t%s\t%s\t%s\t%s\t%s\t%s\n", g.ID, g.Pipeline, thousands(g.Rows), g.Share*100,
+				g.Field, quote(g.Example), g.Rule, g.LastSeen.Format("2006-01-02 15:04"), g.Assignee, g.Message)
 		}
 	})
 	return nil

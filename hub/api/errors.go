@@ -214,7 +214,8 @@ func (s *server) getHistory(ctx context.Context, in *struct {
 type groupList struct {
 	Body struct {
 		Items []journal.Group `json:"items"`
-		Total int             `json:"total" doc:"How many problems there are, those beyond the limit among them"`
+		Total int             `json:"total" doc:"How many problems there are, on all pages"`
+		Next  string          `json:"next_cursor,omitempty" doc:"Pass it as cursor to go on; absent at the end"`
 	}
 }
 
@@ -223,8 +224,13 @@ func (s *server) listGroups(ctx context.Context, in *struct {
 	Run      string `query:"run" maxLength:"64" doc:"Problems of rows that this run has parked"`
 	Assignee string `query:"assignee" maxLength:"100" doc:"Problems of rows that this person is to mend"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most problems to return, the largest first"`
+	Cursor   string `query:"cursor" maxLength:"200" doc:"next_cursor of the page before"`
 },
 ) (*groupList, error) {
+	var after groupCursor
+	if err := web.DecodeCursor(in.Cursor, &after); err != nil {
+		return nil, err
+	}
 	filter, err := s.filter(ctx, &ErrorQuery{Pipeline: in.Pipeline, Run: in.Run, Assignee: in.Assignee})
 	if err != nil {
 		return nil, err
@@ -234,8 +240,27 @@ func (s *server) listGroups(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := &groupList{}
-	out.Body.Items, out.Body.Total = append([]journal.Group{}, groups[:min(len(groups), in.Limit)]...), len(groups)
+	out.Body.Total = len(groups)
+	// By what comes after the last one given, not by its place, so that problems
+	// which come and go between two pages neither hide others nor show them twice.
+	groups = slices.DeleteFunc(groups, func(g journal.Group) bool { return !after.isBefore(&g) })
+	out.Body.Items = append([]journal.Group{}, groups[:min(len(groups), in.Limit)]...)
+	if len(groups) > in.Limit {
+		last := &groups[in.Limit-1]
+		out.Body.Next = web.EncodeCursor(groupCursor{last.Rows, last.ID})
+	}
 	return out, nil
+}
+
+// A groupCursor is where a list of groups goes on: they stand in it by falling
+// number of rows, and by id.
+type groupCursor struct {
+	Rows int64
+	ID   string
+}
+
+func (c *groupCursor) isBefore(g *journal.Group) bool {
+	return c.ID == "" || g.Rows < c.Rows || g.Rows == c.Rows && g.ID > c.ID
 }
 
 // A GroupPath is the part of an address that names a group of errors.
