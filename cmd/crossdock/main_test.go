@@ -16,11 +16,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/xuri/excelize/v2"
 
+	"crossdock/internal/rabbitserver/rabbittest"
 	"crossdock/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(storetest.With(m), map[string]func(){"crossdock": main})
+	testscript.Main(rabbittest.With(storetest.With(m)), map[string]func(){"crossdock": main})
 }
 
 // TestScripts runs the transcripts of the command line in testdata/script.

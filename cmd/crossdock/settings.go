@@ -28,6 +28,11 @@ type settings struct {
 	// Database is the URL of PostgreSQL. There is no flag for it, because every
 	// user of a machine can read the flags of all processes, and it has a password.
 	Database string `yaml:"database_url"`
+
+	// AMQP is the URL of a RabbitMQ, for which the same holds, and AMQPQueues
+	// says which queues to make there: classic ones, or quorum.
+	AMQP       string `yaml:"amqp_url"`
+	AMQPQueues string `yaml:"amqp_queues"`
 }
 
 func (a *app) loadSettings(cmd *cobra.Command) error {
@@ -49,10 +54,12 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		return ""
 	}
 	a.settings = settings{
-		Data:      cmp.Or(flag("data"), os.Getenv("CROSSDOCK_DATA"), file.Data, "data"),
-		Listen:    cmp.Or(flag("listen"), os.Getenv("CROSSDOCK_LISTEN"), file.Listen, "127.0.0.1:8080"),
-		Pipelines: cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
-		Database:  cmp.Or(os.Getenv("CROSSDOCK_DATABASE_URL"), file.Database),
+		Data:       cmp.Or(flag("data"), os.Getenv("CROSSDOCK_DATA"), file.Data, "data"),
+		Listen:     cmp.Or(flag("listen"), os.Getenv("CROSSDOCK_LISTEN"), file.Listen, "127.0.0.1:8080"),
+		Pipelines:  cmp.Or(flag("pipelines"), os.Getenv("CROSSDOCK_PIPELINES"), file.Pipelines),
+		Database:   cmp.Or(os.Getenv("CROSSDOCK_DATABASE_URL"), file.Database),
+		AMQP:       cmp.Or(os.Getenv("CROSSDOCK_AMQP_URL"), file.AMQP),
+		AMQPQueues: cmp.Or(os.Getenv("CROSSDOCK_AMQP_QUEUES"), file.AMQPQueues),
 	}
 	if a.settings.EventDays, err = eventDays(os.Getenv("CROSSDOCK_EVENT_DAYS"), file.EventDays); err != nil {
 		return err
