@@ -57,19 +57,16 @@ func talk(t *testing.T, s *served, replace *strings.Replacer, calls []call) {
 func TestTheErrorQueueOverHTTP(t *testing.T) {
 	s := serveForTest(t)
 	run := s.upload(t, uploaded+"0020;;\n")
-	var groups struct {
+	var groups, more struct {
 		Items []struct{ ID, Rule string }
 		Total int
 		Next  string `json:"next_cursor"`
 	}
 	s.get(t, "/v1/errors/groups?limit=1", &groups)
-	first := groups
-	groups.Next = ""
-	s.get(t, "/v1/errors/groups?limit=1&cursor="+first.Next, &groups)
-	if groups.Total != 2 || len(groups.Items) != 1 || groups.Items[0].Rule != "gtin" || groups.Next != "" {
-		t.Fatalf("second page = %+v; want the last group", groups)
+	s.get(t, "/v1/errors/groups?limit=1&cursor="+groups.Next, &more)
+	if more.Total != 2 || len(more.Items) != 1 || more.Items[0].Rule != "gtin" || more.Next != "" {
+		t.Fatalf("second page = %+v; want the last group", more)
 	}
-	groups = first
 	if groups.Total != 2 || len(groups.Items) != 1 || groups.Items[0].Rule != "required" {
 		t.Fatalf("groups = %+v; want the missing names first of two", groups)
 	}
