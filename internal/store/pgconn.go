@@ -75,27 +75,11 @@ func (c *Conn) Script(statements string) error {
 	return c.pg.PgConn().Exec(c.ctx, statements).Close()
 }
 
-// execPostgres executes a statement in a savepoint of its own: an error would
-// end the transaction otherwise.
 func (s *Stmt) execPostgres(args []driver.NamedValue) (changed, id int64, err error) {
 	if err := s.conn.flush(); err != nil {
 		return 0, 0, err
 	}
-	var batch pgx.Batch
-	batch.Queue("SAVEPOINT statement")
-	batch.Queue(s.query, namedArgs(args)...)
-	batch.Queue("RELEASE SAVEPOINT statement")
-	results := s.conn.pg.SendBatch(s.conn.ctx, &batch)
-	changed, id, err = executed(results)
-	if closed := results.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		if undone := s.conn.Script("ROLLBACK TO SAVEPOINT statement"); undone != nil {
-			return 0, 0, fmt.Errorf("%w, and cannot be undone: %w", err, undone)
-		}
-	}
-	return changed, id, err
+	return s.conn.inSavepoint(s.query, namedArgs(args))
 }
 
 // executed reads what became of the second statement of a batch.
@@ -277,7 +261,7 @@ func (t *Tuples) Add(v driver.Value) {
 	case string:
 		t.AddText(v)
 	default:
-		t.b = binary.BigEndian.AppendUint32(t.b, ^uint32(0))
+		t.AddRaw(nil)
 	}
 }
 
@@ -293,17 +277,21 @@ func (t *Tuples) AddText(s string) {
 	t.b = append(t.b, s...)
 }
 
-// AddRaw adds a value that is in its binary form.
+// null stands where the length of a value would.
+const null = ^uint32(0)
+
+// AddRaw adds a value that is in its binary form, nil for a null.
 func (t *Tuples) AddRaw(v []byte) {
+	if v == nil {
+		t.b = binary.BigEndian.AppendUint32(t.b, null)
+		return
+	}
 	t.b = binary.BigEndian.AppendUint32(t.b, uint32(len(v)))
 	t.b = append(t.b, v...)
 }
 
 // Len returns the bytes so far.
 func (t *Tuples) Len() int { return len(t.b) }
-
-// Append adds the rows between two lengths of others.
-func (t *Tuples) Append(others *Tuples, from, to int) { t.b = append(t.b, others.b[from:to]...) }
 
 // Reset removes all rows.
 func (t *Tuples) Reset() { t.b = t.b[:0] }

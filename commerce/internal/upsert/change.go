@@ -91,12 +91,16 @@ func (p *pass) mergeRow(row int, old []driver.Value) (changed, rejected bool, er
 			p.merged[i] = orDefault(inputs[0].value(row), c.fallback)
 		}
 		if p.merged[i] == nil && c.field.Required {
-			p.reject(row, inputs[0].name, "required", "cannot be cleared: every row needs it")
+			p.rejectCleared(row, i)
 			return false, true, nil
 		}
 		changed = changed || p.merged[i] != old[i]
 	}
 	return changed, false, nil
+}
+
+func (p *pass) rejectCleared(row, column int) {
+	p.reject(row, p.fieldOf(column), "required", "cannot be cleared: every row needs it")
 }
 
 // deleteRow deletes the row that has the key, if any.

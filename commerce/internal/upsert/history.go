@@ -27,6 +27,9 @@ func (p *pass) record(id schemas.BatchID, at time.Time) error {
 	if err := p.keepBlock(); err != nil {
 		return err
 	}
+	if err := p.writePacked(0); err != nil {
+		return err
+	}
 	return p.conn.Run(`INSERT INTO change (seq, run, entity, reverts, images, changed_at) VALUES (?, ?, ?, nullif(?, ''), ?, ?)`,
 		p.seq, id.Run, p.t.Entity.Name, p.reverts, p.images, at.UnixMicro())
 }
@@ -66,14 +69,32 @@ func (p *pass) kept() error {
 	return p.keepBlock()
 }
 
-// keepBlock writes the images that have gathered.
+// keepBlock packs the images that have gathered, beside what goes on here: the
+// database would wait for it otherwise.
 func (p *pass) keepBlock() error {
 	if len(p.block) == 0 {
 		return nil
 	}
-	packed := p.packer.EncodeAll(p.block, nil)
-	p.block = p.block[:0]
-	return p.conn.Run(`INSERT INTO pre_image (seq, images) VALUES (?, ?)`, p.seq, packed)
+	block, packed := p.block, make(chan []byte, 1)
+	p.block = make([]byte, 0, blockBytes+blockBytes/8)
+	go func() { packed <- p.packer.EncodeAll(block, nil) }() // ends by itself: there is room for what it sends
+	p.packing = append(p.packing, packed)
+	return p.writePacked(maxPacking)
+}
+
+// maxPacking bounds the blocks that are on their way.
+const maxPacking = 4
+
+// writePacked writes blocks, in order, until so many are left.
+func (p *pass) writePacked(left int) error {
+	for len(p.packing) > left {
+		packed := <-p.packing[0]
+		p.packing = p.packing[1:]
+		if err := p.conn.Run(`INSERT INTO pre_image (seq, images) VALUES (?, ?)`, p.seq, packed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // appendImage appends a row as a JSON object of its columns, without the empty ones.

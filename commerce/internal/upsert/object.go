@@ -11,10 +11,10 @@ import (
 
 // appendString appends s as a JSON string. Every text has one form, so that
 // equal objects are equal texts.
-func appendString(b []byte, s string) []byte {
+func appendString[Text string | []byte](b []byte, s Text) []byte {
 	asIs, ascii := asIs(s)
-	if !ascii && !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
+	if !ascii && !utf8.ValidString(string(s)) {
+		s = Text(strings.ToValidUTF8(string(s), "\uFFFD"))
 	}
 	b = append(b, '"')
 	if asIs {
@@ -26,7 +26,7 @@ func appendString(b []byte, s string) []byte {
 
 // asIs reports whether no byte of s has to be escaped, and whether all are
 // ASCII. It looks at eight bytes at a time, for it sees every text of a load.
-func asIs(s string) (asIs, ascii bool) {
+func asIs[Text string | []byte](s Text) (asIs, ascii bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	var special, high uint64
 	for ; len(s) >= 8; s = s[8:] {
@@ -47,7 +47,7 @@ func asIs(s string) (asIs, ascii bool) {
 	return special&tops == 0, high&tops == 0
 }
 
-func appendEscaped(b []byte, s string) []byte {
+func appendEscaped[Text string | []byte](b []byte, s Text) []byte {
 	start := 0
 	for i := range len(s) {
 		c := s[i]
@@ -92,6 +92,12 @@ func (o *objects) merge(old any, members []input, row int) (any, error) {
 	if there && string(o.write(members, row)) == text {
 		return old, nil // most often, and much cheaper than taking the object apart
 	}
+	if there && replaces(text, members, row) {
+		if o.empty() {
+			return nil, nil
+		}
+		return string(o.scratch), nil
+	}
 	object := map[string]string{}
 	if there {
 		if err := json.Unmarshal([]byte(text), &object); err != nil {
@@ -124,11 +130,52 @@ func (o *objects) merge(old any, members []input, row int) (any, error) {
 	return string(o.scratch), nil
 }
 
+// replaces reports whether the row sends every member of a stored object, so
+// that nothing of it is left and it need not be taken apart. Both are in order
+// of name, and a name has one form.
+func replaces(object string, members []input, row int) bool {
+	rest := strings.TrimPrefix(object, "{")
+	for rest != "}" {
+		end := endOfString(rest)
+		for len(members) > 0 && string(members[0].quoted) != rest[:end] {
+			members = members[1:]
+		}
+		if len(members) == 0 || members[0].isAbsent(row) || !strings.HasPrefix(rest[end:], ":") {
+			return false
+		}
+		rest = rest[end+1:]
+		rest = strings.TrimPrefix(rest[endOfString(rest):], ",")
+		if rest == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// endOfString returns the length of the JSON string that s begins with, or 0.
+func endOfString(s string) int {
+	if !strings.HasPrefix(s, `"`) {
+		return 0
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return 0
+}
+
+// empty reports whether the object written last has no members.
+func (o *objects) empty() bool { return len(o.scratch) == len("{}") }
+
 // add returns the members that the row has as a JSON object, or nil where it
 // has none.
 func (o *objects) add(members []input, row int) any {
 	object := o.write(members, row)
-	if len(object) == len("{}") {
+	if o.empty() {
 		return nil
 	}
 	if o.texts.Cap()-o.texts.Len() < len(object) {

@@ -69,8 +69,9 @@ type pass struct {
 	outcome schemas.Outcome
 	events  *events
 	ids     []Range
-	images  int64  // rows of it in pre_image
-	block   []byte // those that gather
+	images  int64           // rows of it in pre_image
+	block   []byte          // those that gather
+	packing []<-chan []byte // blocks of them on their way
 	packer  *zstd.Encoder
 	manner
 

@@ -73,7 +73,10 @@ func newTable(ctx context.Context, db *store.DB, decl Table) (*table, error) {
 	t.compose()
 	t.byID = t.hasID && !db.Postgres()
 	if db.Postgres() {
-		t.inBulk = newBulkSQL(t)
+		var err error
+		if t.inBulk, err = newBulkSQL(ctx, db, t); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
