@@ -64,10 +64,12 @@ func statAll(env Env, pattern string, paths []string) ([]File, error) {
 	files := make([]File, 0, len(paths))
 	for _, path := range paths {
 		file, err := stat(path, nameOf(env, pattern, path))
-		if err != nil {
-			return nil, err
+		if file.Path != "" {
+			files = append(files, file)
 		}
-		files = append(files, file)
+		if err != nil {
+			return env.only(files), err
+		}
 	}
 	return env.only(files), nil
 }
@@ -89,6 +91,7 @@ func nameOf(env Env, pattern, path string) string {
 	return path
 }
 
+// stat returns the file, which an empty one is too, though an error comes with it.
 func stat(path, name string) (File, error) {
 	info, err := os.Stat(path)
 	place := Place{Resource: name}
@@ -99,11 +102,13 @@ func stat(path, name string) (File, error) {
 		return File{}, &Error{Place: place, Message: "cannot be read", Err: err}
 	case info.IsDir():
 		return File{}, &Error{Place: place, Message: "is a folder", Hint: "name a file in it, or all of them as " + filepath.Join(name, "*.csv")}
-	case info.Size() == 0:
-		return File{}, &Error{Place: place, Message: "the file is empty", Hint: "was it fully written?"}
 	}
 	version := strconv.FormatInt(info.Size(), 10) + "-" + strconv.FormatInt(info.ModTime().UnixNano(), 36)
-	return File{Path: path, Name: name, Size: info.Size(), Version: version}, nil
+	file := File{Path: path, Name: name, Size: info.Size(), Version: version}
+	if file.Size == 0 {
+		return file, &Error{Place: place, Message: "the file is empty", Hint: "was it fully written?"}
+	}
+	return file, nil
 }
 
 func nearFile(path string) string {
@@ -125,7 +130,10 @@ func nearFile(path string) string {
 // that a file that is still being written is not taken for a whole one.
 func (f File) CheckUnchanged() error {
 	now, err := stat(f.Path, f.Name)
-	if err != nil || now.Version == f.Version {
+	if now.Path != "" && now.Version == f.Version { // be it empty
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return &Error{

@@ -62,12 +62,15 @@ func TestFindFiles(t *testing.T) {
 		{"*.xlsx", nil, "*.xlsx: no file matches"},
 		{"[.csv", nil, "[.csv: is not a pattern of file names: syntax error in pattern"},
 		{"in", nil, "in: is a folder"},
-		{"empty.txt", nil, "empty.txt: the file is empty"},
+		{"empty.txt", []string{"empty.txt"}, "empty.txt: the file is empty"},
 	} {
 		t.Run(tt.pattern, func(t *testing.T) {
 			files, err := FindFiles(Env{Dir: dir}, tt.pattern)
 			if text := errText(err); text != tt.wantErr {
 				t.Fatalf("error is %q, want %q", text, tt.wantErr)
+			}
+			if tt.wantErr != "" && tt.pattern != "empty.txt" && len(files) > 0 {
+				t.Errorf("files %v with the error", files)
 			}
 			var names []string
 			for _, f := range files {

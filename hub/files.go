@@ -21,15 +21,12 @@ func (x *execution) findFiles() error {
 		return nil
 	}
 	found, err := source.Files()
-	if err != nil {
-		return err
-	}
-	for _, f := range found {
+	for _, f := range found { // the one that is the matter among them
 		x.inputs = append(x.inputs, journal.File{
 			Number: int64(len(x.inputs) + 1), Path: f.Path, Name: f.Name, Version: f.Version, Size: f.Size, State: journal.ReadingFile,
 		})
 	}
-	return nil
+	return err
 }
 
 // chooseFiles decides which files the run reads, and from where on. It leaves

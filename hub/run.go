@@ -254,7 +254,7 @@ func (x *execution) begin(ctx context.Context) error {
 		x.notices = append(x.notices, notices...)
 	}
 	if err := x.open(); err != nil {
-		return err
+		return errors.Join(err, x.beginFiles(ctx))
 	}
 	if err := x.chooseFiles(ctx); err != nil {
 		return err
