@@ -37,6 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	boundGarbage()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
