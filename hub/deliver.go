@@ -132,7 +132,9 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		return err
 	}
 	x.seq++
-	outcome, err := x.applyOrDiff(ctx, one)
+	stage, done := x.stage(ctx, applyStage)
+	outcome, err := x.applyOrDiff(stage, one)
+	done(err)
 	if err != nil {
 		return fmt.Errorf("deliver rows %s: %w", rowRange(one.batch), err)
 	}
@@ -142,6 +144,7 @@ func (x *execution) write(ctx context.Context, one *processed) error {
 		x.plan(one.result.Batch)
 		x.exemplify(parked)
 	} else {
+		x.hub.metrics.found(x.pipeline.Name, one, outcome)
 		commit := journal.Commit{Counts: counts, Parked: parked, Cursor: string(one.batch.Cursor), Superseded: x.delivered(one, outcome)}
 		if err := x.book(ctx, one, commit); err != nil {
 			return err
@@ -189,7 +192,9 @@ func (x *execution) book(ctx context.Context, one *processed, commit journal.Com
 	b := &booking{counts: commit.Counts, done: make(chan error, 1)}
 	x.booking = b
 	go func() { // ends with the commit; booked awaits it
-		err := x.hub.journal.Commit(ctx, x.id, commit)
+		stage, done := x.stage(ctx, commitStage)
+		err := x.hub.commit(stage, x.pipeline.Name, x.id, commit)
+		done(err)
 		if err != nil {
 			err = fmt.Errorf("write the journal of run %s: %w", x.id, err)
 		} else if err = one.ack(ctx, one.batch.Cursor); err != nil {

@@ -61,12 +61,14 @@ func (x *execution) flow(ctx context.Context, deliver func(*processed) error) er
 	results := make(chan *processed, 1)
 	group.Go(func() error {
 		defer close(batches)
-		return pump(inner, reader, batches)
+		return x.pump(inner, reader, batches)
 	})
 	group.Go(func() error {
 		defer close(results)
 		for b := range batches {
-			result, err := processor.Process(inner, b)
+			stage, done := x.stage(inner, processStage)
+			result, err := processor.Process(stage, b)
+			done(err)
 			if err != nil {
 				return err
 			}
@@ -106,9 +108,11 @@ func interrupted(ctx context.Context) error {
 	return fmt.Errorf("%w: interrupted; what was written stays, and the next run begins anew without doubling it", ErrStopped)
 }
 
-func pump(ctx context.Context, reader connectors.Reader, batches chan<- *connectors.Batch) error {
+func (x *execution) pump(ctx context.Context, reader connectors.Reader, batches chan<- *connectors.Batch) error {
 	for {
-		b, err := next(ctx, reader)
+		stage, done := x.stage(ctx, readStage)
+		b, err := next(stage, reader)
+		done(err)
 		if b == nil || err != nil {
 			return err
 		}

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"crossdock/connectors"
 	"crossdock/hub/journal"
 	"crossdock/internal/store"
@@ -59,6 +61,7 @@ type Config struct {
 	Targets  map[string]Target   // by the name of the service
 	Clock    func() time.Time
 	Log      *slog.Logger
+	Tracer   trace.Tracer // of runs and their batches; nil traces nothing
 	// PipelineDir holds pipelines that uploads may name beside those that were run before.
 	PipelineDir string
 }
@@ -67,6 +70,7 @@ type Config struct {
 type Hub struct {
 	Config
 	journal *journal.Journal
+	metrics *metrics
 	wake    chan struct{} // an upload was accepted
 
 	mu      sync.Mutex
@@ -75,7 +79,7 @@ type Hub struct {
 
 // Open opens the journal.
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
-	cfg.Store.Dir = cfg.Dir
+	cfg.Store.Dir, cfg.Tracer = cfg.Dir, tracerOr(cfg.Tracer)
 	j, err := journal.Open(ctx, cfg.Store, cfg.Clock)
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	if err := j.Expire(ctx); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return &Hub{Config: cfg, journal: j, wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
+	return &Hub{Config: cfg, journal: j, metrics: newMetrics(), wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
 }
 
 // Close closes the journal.

@@ -99,6 +99,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 		return failed, err
 	}
 	started := h.Clock()
+	ctx, end := h.traced(ctx, id, name)
 	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By}, id: id}
 	if filter.Due {
 		err = h.journal.OpenDue(ctx, name)
@@ -113,6 +114,8 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
 	s := x.summary(err, h.Clock().Sub(started))
+	h.metrics.ended(&s)
+	end(&s, err)
 	if _, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, nil); err == nil {
 		err = finishErr
 	}
@@ -322,7 +325,7 @@ func (x *execution) applyParked(ctx context.Context, processor *pipelines.Proces
 
 func (x *execution) commitReplay(ctx context.Context, commit journal.Commit) error {
 	commit.By = x.options.By
-	if err := x.hub.journal.Commit(ctx, x.id, commit); err != nil {
+	if err := x.hub.commit(ctx, x.pipeline.Name, x.id, commit); err != nil {
 		return fmt.Errorf("write the journal of run %s: %w", x.id, err)
 	}
 	x.counts.Add(commit.Counts)

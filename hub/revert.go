@@ -123,6 +123,7 @@ func (h *Hub) putBack(ctx context.Context, r *journal.Revert, options RevertOpti
 	s := RevertSummary{Reverts: r.Reverts, Summary: Summary{Run: r.ID, Pipeline: r.Pipeline, Entity: r.Entity, Counts: r.Counts}}
 	err := h.putBackAll(ctx, r, &s, options)
 	s.end(err, h.Clock().Sub(started).Seconds())
+	h.metrics.ended(&s.Summary)
 	_, finishErr := h.journal.Finish(context.WithoutCancel(ctx), r.ID, s.Status, s.Error, nil)
 	return s, errors.Join(err, finishErr)
 }
@@ -147,7 +148,7 @@ func (h *Hub) putBackAll(ctx context.Context, r *journal.Revert, s *RevertSummar
 			return revertFailure(r.Reverts, err)
 		}
 		counts := s.add(some)
-		if err := h.journal.Commit(step, r.ID, journal.Commit{Counts: counts, Cursor: some.Next}); err != nil {
+		if err := h.commit(step, r.Pipeline, r.ID, journal.Commit{Counts: counts, Cursor: some.Next}); err != nil {
 			return fmt.Errorf("write the journal of run %s: %w", r.ID, err)
 		}
 		if options.Progress != nil {

@@ -163,7 +163,7 @@ func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string
 	}
 	run := journal.Run{
 		ID: id, Pipeline: p.Name, Entity: p.Entity.Name, Cause: cause, Status: status,
-		PipelineFile: file, PipelineHash: p.Hash, Lifted: strings.Join(options.Lifted, ","),
+		PipelineFile: file, PipelineHash: p.Hash, TraceParent: traceOf(ctx), Lifted: strings.Join(options.Lifted, ","),
 	}
 	if input := options.Input; input != nil {
 		run.InputPath, run.InputName = input.Path, input.Name
@@ -177,11 +177,16 @@ func newRunID(now time.Time) string {
 }
 
 // execute runs a pipeline under a run that has begun, and ends it.
-func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (Summary, error) {
+func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (s Summary, err error) {
 	started := h.Clock()
+	ctx, end := h.traced(ctx, id, p.Name)
+	defer func() {
+		h.metrics.ended(&s)
+		end(&s, err)
+	}()
 	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
 	defer x.close()
-	err := x.begin(ctx)
+	err = x.begin(ctx)
 	hashes := x.hashBeside(ctx)
 	defer hashes.close()
 	if err == nil && !x.nothing {
@@ -199,7 +204,7 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
-	s := x.summary(err, h.Clock().Sub(started))
+	s = x.summary(err, h.Clock().Sub(started))
 	assessment, assessErr := x.assess(context.WithoutCancel(ctx), &s)
 	if err = errors.Join(err, assessErr); options.DryRun {
 		return s, err

@@ -295,6 +295,7 @@ func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, er
 	if err != nil {
 		return Summary{}, err
 	}
+	ctx = withTrace(ctx, run.TraceParent)
 	options.Input = inputOf(&run)
 	options.Again = run.Cause == "upload" // that it is no repetition was seen when it was queued
 	if run.Lifted != "" {

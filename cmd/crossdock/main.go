@@ -18,9 +18,11 @@ import (
 	_ "time/tzdata" // pipelines name zones, and a small container has none
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"crossdock/commerce"
 	"crossdock/hub"
+	"crossdock/internal/logs"
 	"crossdock/schemas"
 )
 
@@ -55,12 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, errRejected) {
 		return exitRejected
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(stderr, "crossdock: "+line)
-	}
-	if hint := hub.Hint(err); hint != "" {
-		fmt.Fprintln(stderr, "hint: "+hint)
-	}
+	a.complain(err)
 	var wrong *usageError
 	switch {
 	case errors.As(err, &wrong):
@@ -69,6 +66,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	return exitFailed
+}
+
+// complain tells why the command failed, in the form that all of its lines have.
+func (a *app) complain(err error) {
+	hint := hub.Hint(err)
+	if a.settings.Observing.LogFormat == logs.JSON {
+		a.log.Error("crossdock ends", "error", err, "hint", hint)
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(a.stderr, "crossdock: "+line)
+	}
+	if hint != "" {
+		fmt.Fprintln(a.stderr, "hint: "+hint)
+	}
 }
 
 // errRejected ends a command that finished and has already said which rows it
@@ -92,7 +104,8 @@ type app struct {
 	settings       settings
 	json           bool
 
-	bus commerce.Bus // of a process that serves; events of others wait for one that does
+	tracer trace.Tracer // nil where no traces are sent
+	bus    commerce.Bus // of a process that serves; events of others wait for one that does
 }
 
 const rootHelp = `Crossdock brings rows from ERPs, CRMs and spreadsheets into the commerce
@@ -126,10 +139,12 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.String("data", "", "folder that holds the databases (default ./data; CROSSDOCK_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print JSON for programs to read")
+	flags.String("log-format", "", "text or json (CROSSDOCK_LOG_FORMAT)")
+	flags.String("log-level", "", "debug, info, warn or error: the least that is logged (CROSSDOCK_LOG_LEVEL)")
 	root.AddCommand(
 		a.suggestCommand(), a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.serveCommand(), a.versionCommand(),
-		a.exportCommand(),
+		a.exportCommand(), a.healthCommand(),
 	)
 	return root
 }

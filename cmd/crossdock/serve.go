@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"crossdock/commerce"
 	"crossdock/hub"
 	"crossdock/hub/api"
 	"crossdock/internal/web"
@@ -44,6 +45,11 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	stopTracing, err := a.startTracing(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer stopTracing()
 	s, err := a.open(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -53,10 +59,11 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return err
 	}
 	handler := a.handler(s)
-	fmt.Fprintf(a.stderr, "crossdock %s serves http://%s (data in %s); stop it with Ctrl-C\n", version(), listener.Addr(), a.settings.Data)
+	a.greet(listener.Addr().String())
 	// Whichever ends first ends all; each returns once ctx ends.
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Serve(ctx, listener, handler) })
+	group.Go(func() error { return a.debug(ctx) })
 	group.Go(func() error { return s.hub.Work(ctx) })
 	for _, one := range s.services {
 		group.Go(func() error { return one.Run(ctx) })
@@ -84,11 +91,12 @@ func (a *app) handler(s *system) http.Handler {
 		one.Register(doc)
 		metrics.Registry.MustRegister(one.Metrics())
 	}
+	a.observe(s, metrics.Registry)
 	s.feed.Register(doc)
 	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
 	mux.Handle("GET /metrics", metrics.Handler())
 	web.Health(mux, s.hub.Journal().Ping)
-	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics})
+	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics, Tracer: a.tracer, Carry: commerce.WithTrace})
 }
 
 // listen opens the address to serve on. Where another process has it the error

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,9 +32,10 @@ type served struct {
 	address string
 	app     *app
 	system  *system
+	end     func() // what the test's end does, sooner
 }
 
-func serveForTest(t *testing.T) *served {
+func serveForTest(t *testing.T, prepare ...func(*app)) *served {
 	t.Helper()
 	pipelines := t.TempDir()
 	if err := os.WriteFile(filepath.Join(pipelines, "served.yaml"), []byte(servedPipeline), 0o600); err != nil {
@@ -42,6 +44,9 @@ func serveForTest(t *testing.T) *served {
 	a := &app{
 		stdout: io.Discard, stderr: io.Discard, clock: time.Now, log: slog.New(slog.DiscardHandler),
 		settings: settings{Data: t.TempDir(), Pipelines: pipelines},
+	}
+	for _, fn := range prepare {
+		fn(a)
 	}
 	s, err := a.open(t.Context())
 	if err != nil {
@@ -54,7 +59,7 @@ func serveForTest(t *testing.T) *served {
 		group.Go(func() error { return one.Run(ctx) })
 	}
 	server := httptest.NewServer(a.handler(s))
-	t.Cleanup(func() {
+	end := sync.OnceFunc(func() {
 		server.Close()
 		cancel()
 		if err := group.Wait(); err != nil {
@@ -64,7 +69,8 @@ func serveForTest(t *testing.T) *served {
 			t.Error(err)
 		}
 	})
-	return &served{server.URL, a, s}
+	t.Cleanup(end)
+	return &served{server.URL, a, s, end}
 }
 
 // do sends a request and returns status, headers and body.

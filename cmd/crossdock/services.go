@@ -84,7 +84,7 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 	targets := map[string]hub.Target{}
 	c := common{
 		place: a.place(), clock: a.clock, log: a.log,
-		bus: a.bus, keep: time.Duration(a.settings.EventDays) * 24 * time.Hour,
+		bus: a.traced(a.bus), keep: time.Duration(a.settings.EventDays) * 24 * time.Hour,
 	}
 	for _, p := range parts() {
 		one, err := p.open(ctx, c)
@@ -92,7 +92,7 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 			return nil, err
 		}
 		s.services = append(s.services, one)
-		targets[p.name], s.feed[p.name] = one, one
+		targets[p.name], s.feed[p.name] = tracedTarget{one}, one
 	}
 	s.hub, err = a.openHub(ctx, targets)
 	return s, err
@@ -105,7 +105,7 @@ func (a *app) place() store.Place {
 func (a *app) openHub(ctx context.Context, targets map[string]hub.Target) (*hub.Hub, error) {
 	return hub.Open(ctx, hub.Config{
 		Dir: a.settings.Data, Store: a.place(), Registry: schemas.Default(), Types: all.Types(), Formats: all.Formats(), Targets: targets,
-		Clock: a.clock, Log: a.log, PipelineDir: a.settings.Pipelines,
+		Clock: a.clock, Log: a.log, Tracer: a.tracer, PipelineDir: a.settings.Pipelines,
 	})
 }
 

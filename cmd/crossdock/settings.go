@@ -23,6 +23,8 @@ type settings struct {
 	Listen    string `yaml:"listen"`
 	Pipelines string `yaml:"pipelines"`
 
+	Observing observing `yaml:",inline"`
+
 	EventDays int `yaml:"event_days"` // for which events can be read
 
 	// Database is the URL of PostgreSQL. There is no flag for it, because every
@@ -61,6 +63,16 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		AMQP:       cmp.Or(os.Getenv("CROSSDOCK_AMQP_URL"), file.AMQP),
 		AMQPQueues: cmp.Or(os.Getenv("CROSSDOCK_AMQP_QUEUES"), file.AMQPQueues),
 	}
+	a.settings.Observing = observing{
+		LogFormat:   cmp.Or(flag("log-format"), os.Getenv("CROSSDOCK_LOG_FORMAT"), file.Observing.LogFormat, "text"),
+		LogLevel:    cmp.Or(flag("log-level"), os.Getenv("CROSSDOCK_LOG_LEVEL"), file.Observing.LogLevel, "info"),
+		Debug:       cmp.Or(os.Getenv("CROSSDOCK_DEBUG_LISTEN"), file.Observing.Debug),
+		DebugRemote: cmp.Or(os.Getenv("CROSSDOCK_DEBUG_REMOTE"), file.Observing.DebugRemote),
+	}
+	if err := a.settings.Observing.check(); err != nil {
+		return err
+	}
+	a.log = a.logger()
 	if a.settings.EventDays, err = eventDays(os.Getenv("CROSSDOCK_EVENT_DAYS"), file.EventDays); err != nil {
 		return err
 	}

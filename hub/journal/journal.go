@@ -126,6 +126,7 @@ type Run struct {
 	PipelineHash string
 	InputPath    string
 	InputName    string
+	TraceParent  string // W3C trace context of what caused it, or ""
 	Error        string
 	Started      time.Time
 	Finished     time.Time // zero while it runs
@@ -152,9 +153,9 @@ func (r *Run) Seconds(now time.Time) float64 {
 func (j *Journal) Begin(ctx context.Context, r Run) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, started_at, number)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM run))`,
-			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, j.now())
+			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, trace, started_at, number)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM run))`,
+			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, r.TraceParent, j.now())
 		return err
 	})
 }
@@ -357,7 +358,7 @@ func (j *Journal) indexedBy(index string) string {
 	return ` INDEXED BY ` + index
 }
 
-const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error,
+const runColumns = `id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, trace, error,
 	started_at, finished_at, batches, deactivated, guard, lifted, approved_by, approved_at, read, applied, unchanged, rejected, skipped, warned, waiting,
 	(SELECT score FROM quality WHERE quality.run = run.id AND source = '')`
 
@@ -366,7 +367,7 @@ func scanRun(rows *sql.Rows) (Run, error) {
 	var started int64
 	var finished, approved sql.NullInt64
 	err := rows.Scan(&r.ID, &r.Pipeline, &r.Entity, &r.Cause, &r.Status, &r.PipelineFile, &r.PipelineHash, &r.InputPath,
-		&r.InputName, &r.Error, &started, &finished, &r.Batches, &r.Deactivated,
+		&r.InputName, &r.TraceParent, &r.Error, &started, &finished, &r.Batches, &r.Deactivated,
 		&r.Guard, &r.Lifted, &r.ApprovedBy, &approved,
 		&r.Read, &r.Applied, &r.Unchanged, &r.Rejected, &r.Skipped, &r.Warned, &r.Waiting, &r.Score)
 	r.Started = time.UnixMicro(started).UTC()

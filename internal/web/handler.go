@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Options say how Wrap serves.
@@ -21,6 +24,11 @@ type Options struct {
 	Log     *slog.Logger
 	Clock   func() time.Time
 	Metrics *Metrics // may be nil
+
+	// Tracer makes a span of each request, and none where it is nil. Carry, where
+	// set, is given the W3C trace context of every request that has one.
+	Tracer trace.Tracer
+	Carry  func(ctx context.Context, traceParent string) context.Context
 }
 
 // An exchange is what is known of the request being served.
@@ -46,8 +54,8 @@ func Note(ctx context.Context, err error) {
 	}
 }
 
-// Wrap returns the handler of a whole process: it numbers requests, logs those
-// that fail, counts them, sets the headers that protect browsers, refuses
+// Wrap returns the handler of a whole process: it numbers requests, logs
+// and counts them, sets the headers that protect browsers, refuses
 // writes that another site's page sends, and answers in problem+json where mux
 // itself would in plain text.
 func Wrap(mux *http.ServeMux, o Options) http.Handler {
@@ -64,7 +72,8 @@ func Wrap(mux *http.ServeMux, o Options) http.Handler {
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{id: requestID(r)}
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		ctx, span := o.traced(r)
+		r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 		setHeaders(w.Header(), x.id)
 		out := &recorder{ResponseWriter: w}
 		start := o.Clock()
@@ -75,17 +84,47 @@ func Wrap(mux *http.ServeMux, o Options) http.Handler {
 					WriteProblem(out, http.StatusInternalServerError, "internal error; the log tells more under request "+x.id, "")
 				}
 			}
-			took := o.Clock().Sub(start)
-			if x.err != nil {
-				o.Log.ErrorContext(r.Context(), "request", "id", x.id, "method", r.Method, "path", r.URL.Path,
-					"status", out.status, "took", took, "error", x.err)
-			}
-			if o.Metrics != nil {
-				o.Metrics.observe(r, out.status, took)
-			}
+			o.answered(r, x, out, o.Clock().Sub(start))
+			endSpan(span, r, x, cmp.Or(out.status, http.StatusOK))
 		}()
 		routes.ServeHTTP(out, r)
 	})
+}
+
+// answered logs a request that was answered, and counts it. What was asked for
+// behind the ? is in no log: it is the client's own.
+func (o *Options) answered(r *http.Request, x *exchange, out *recorder, took time.Duration) {
+	status := cmp.Or(out.status, http.StatusOK) // where the handler wrote nothing
+	level := slog.LevelInfo
+	switch r.Pattern {
+	case "GET /metrics", "GET /healthz", "GET /livez", "GET /readyz", "GET /startupz":
+		level = slog.LevelDebug // they are asked for every few seconds
+	}
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr
+	}
+	attrs := []any{
+		"request", x.id, "method", r.Method, "path", r.URL.Path, "route", routeOf(r), "status", status,
+		"bytes", out.bytes, "took", took, "client", client,
+	}
+	if x.err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, "error", x.err)
+	}
+	o.Log.Log(r.Context(), level, "request", attrs...)
+	if o.Metrics != nil {
+		o.Metrics.observe(r, status, took)
+	}
+}
+
+// routeOf returns the pattern of the route that has served a request, or "none".
+func routeOf(r *http.Request) string {
+	_, path, found := strings.Cut(r.Pattern, " ")
+	if !found {
+		path = r.Pattern
+	}
+	return cmp.Or(path, "none")
 }
 
 // refuse answers a request for which there is no route. mux knows whether it
@@ -114,10 +153,11 @@ func (v *verdict) Header() http.Header         { return v.header }
 func (v *verdict) Write(b []byte) (int, error) { return len(b), nil }
 func (v *verdict) WriteHeader(status int)      { v.status = status }
 
-// A recorder remembers the status of the answer.
+// A recorder remembers the status of the answer and the size of its body.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	bytes  int64
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -131,7 +171,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	return r.ResponseWriter.Write(b)
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach what the connection can do.

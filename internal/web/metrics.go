@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,9 +27,9 @@ func NewMetrics() *Metrics {
 			Name: "crossdock_http_requests_total", Help: "Requests answered, by method, route and status.",
 		}, []string{"method", "route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "crossdock_http_request_seconds", Help: "Time to answer a request, by method and route.",
+			Name: "crossdock_http_request_seconds", Help: "Time to answer a request, by method, route and status.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"method", "route"}),
+		}, []string{"method", "route", "status"}),
 	}
 	m.Registry.MustRegister(m.requests, m.seconds, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -45,16 +44,10 @@ func (m *Metrics) Handler() http.Handler {
 // observe counts one request. Routes, not paths, are told apart, because there
 // is no end to paths; nor to methods, which are anyone's to invent.
 func (m *Metrics) observe(r *http.Request, status int, took time.Duration) {
-	method, route := r.Method, r.Pattern
-	if _, path, found := strings.Cut(route, " "); found {
-		route = path
-	}
-	if route == "" {
-		method, route = "", "none"
-	}
-	if status == 0 {
-		status = http.StatusOK // the handler wrote nothing
+	method, route := r.Method, routeOf(r)
+	if r.Pattern == "" {
+		method = ""
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-	m.seconds.WithLabelValues(method, route).Observe(took.Seconds())
+	m.seconds.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
