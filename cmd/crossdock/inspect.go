@@ -263,7 +263,8 @@ func (a *app) schemaCommand() *cobra.Command {
 			return a.printEntity(e)
 		},
 	}
-	return group("schema", "See what can be filled, and take templates", list, show, a.templateCommand())
+	return group("schema", "See what can be filled, and take templates", list, show, a.templateCommand(),
+		a.schemaEventsCommand(), a.asyncAPICommand())
 }
 
 func (a *app) printEntity(e *schemas.Entity) error {

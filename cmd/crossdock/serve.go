@@ -95,6 +95,10 @@ func (a *app) handler(s *system) http.Handler {
 	s.feed.Register(doc)
 	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
 	mux.Handle("GET /metrics", metrics.Handler())
+	mux.HandleFunc("GET /asyncapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(schemas.AsyncAPI(version())) // whoever does not read it is gone
+	})
 	web.Health(mux, s.hub.Journal().Ping)
 	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics, Tracer: a.tracer, Carry: commerce.WithTrace})
 }

@@ -1,6 +1,7 @@
 package servicetest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"crossdock/commerce"
 	"crossdock/schemas"
@@ -83,6 +86,9 @@ func told(t *testing.T, backend Backend, prefix string, outcome schemas.Outcome)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, e := range page.Events {
+		declared(t, e)
+	}
 	keys, batch := map[string]int{}, ""
 	for _, e := range slices.Backward(page.Events) {
 		var data struct {
@@ -99,6 +105,34 @@ func told(t *testing.T, backend Backend, prefix string, outcome schemas.Outcome)
 	}
 	if outcome.Applied > 0 && (keys["changed.v1"] != outcome.Created+outcome.Updated || keys["deleted.v1"] != outcome.Deleted) {
 		t.Errorf("%d created, %d updated, %d deleted, and events tell of %v", outcome.Created, outcome.Updated, outcome.Deleted, keys)
+	}
+}
+
+// declared holds an event to the schema of its type.
+func declared(t *testing.T, e commerce.Event) {
+	t.Helper()
+	kind, err := schemas.EventTypeOf(e.Type)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(kind.Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(e.Type, doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile(e.Type)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(data); err != nil {
+		t.Errorf("event %s %s: %v", e.Type, e.Data, err)
 	}
 }
 

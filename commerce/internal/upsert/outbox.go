@@ -12,12 +12,9 @@ import (
 	"crossdock/schemas"
 )
 
-// keysPerEvent bounds an event: a batch has as many as its keys need.
-const keysPerEvent = 500
-
 // events gathers the keys that a batch has changed and deleted, and writes
-// them to the outbox in the transaction of the batch. A key is a JSON string,
-// or an array of strings where it has several parts.
+// them to the outbox in the transaction of the batch: as many as the keys need.
+// A key is a JSON string, or an array of strings where it has several parts.
 type events struct {
 	outbox  *outbox.Outbox
 	at      time.Time
@@ -53,7 +50,7 @@ func (e *events) add(c *store.Conn, p *pass, row int, deleted bool) error {
 		to.data, separator = append(to.data, e.head...), '['
 	}
 	to.data = p.appendKey(append(to.data, separator), row)
-	if to.n++; to.n < keysPerEvent {
+	if to.n++; to.n < schemas.MaxEventKeys {
 		return nil
 	}
 	return e.write(c, to)
