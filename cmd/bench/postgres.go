@@ -88,7 +88,7 @@ func (b *runner) choose(s step) error {
 // freshPostgres removes what an earlier step has left in the database.
 func freshPostgres(ctx context.Context) error {
 	return withPostgres(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS floor, catalog, pricing, inventory, accounts CASCADE`)
+		_, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS floor, catalog, pricing, inventory, accounts, hub CASCADE`)
 		return err
 	})
 }

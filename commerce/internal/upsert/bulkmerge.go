@@ -136,12 +136,8 @@ func (b *bulk) merge(records *store.Records, row int, stored [][]byte) (changed,
 // mergeObject adds the object that a stored one becomes with the members that
 // the row sends.
 func (b *bulk) mergeObject(records *store.Records, stored []byte, members []input, row int) error {
-	var old any
-	if stored != nil {
-		old = string(stored)
-	}
-	merged, err := b.objects.merge(old, members, row)
-	records.Add(merged)
+	merged, err := b.objects.mergeText(string(stored), members, row)
+	records.AddRaw(merged)
 	return err
 }
 

@@ -88,15 +88,14 @@ func (b *bulk) copyNew(rows []creation) error {
 		}
 		c := rows[at]
 		at++
-		b.fill(b.values, &b.objects, c.row)
 		tuples.Begin(n)
-		tuples.Add(int64(b.hashes[c.row]))
-		tuples.Add(b.seq)
+		tuples.AddNumber(int64(b.hashes[c.row]))
+		tuples.AddNumber(b.seq)
 		if b.t.hasID {
-			tuples.Add(c.id)
+			tuples.AddNumber(c.id)
 		}
 		for _, i := range b.filled {
-			tuples.Add(b.values[i])
+			b.appendColumn(tuples, i, c.row)
 		}
 		return true
 	})

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
 	"crossdock/internal/store"
@@ -77,9 +78,21 @@ func (p *pass) keepBlock() error {
 	}
 	block, packed := p.block, make(chan []byte, 1)
 	p.block = make([]byte, 0, blockBytes+blockBytes/8)
-	go func() { packed <- p.packer.EncodeAll(block, nil) }() // ends by itself: there is room for what it sends
+	go func() { packed <- pack(block) }() // ends by itself: there is room for what it sends
 	p.packing = append(p.packing, packed)
 	return p.writePacked(maxPacking)
+}
+
+// packedByS2 is how a block begins that pack has made. Those of earlier
+// versions are Zstandard, which begins otherwise.
+const packedByS2 = 'S'
+
+// pack returns a block as pre_image holds it. S2 needs a quarter of the time of
+// Zstandard's fastest level, and 70% more room.
+func pack(block []byte) []byte {
+	packed := make([]byte, 1+s2.MaxEncodedLen(len(block)))
+	packed[0] = packedByS2
+	return packed[:1+len(s2.Encode(packed[1:], block))]
 }
 
 // maxPacking bounds the blocks that are on their way.
@@ -165,12 +178,11 @@ const maxBlock = 1 << 30
 
 // unpack calls fn with every row of a block of pre_image.
 func unpack(seq int64, packed []byte, fn func(*image) error) error {
-	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock))
+	block, err := unpackBlock(packed)
 	if err != nil {
-		return err
+		return fmt.Errorf("rows kept of change %d: %w", seq, err)
 	}
-	defer reader.Close()
-	for lines := json.NewDecoder(reader); ; {
+	for lines := json.NewDecoder(bytes.NewReader(block)); ; {
 		var parts [4]json.RawMessage
 		if err := lines.Decode(&parts); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -188,6 +200,22 @@ func unpack(seq int64, packed []byte, fn func(*image) error) error {
 			return err
 		}
 	}
+}
+
+// unpackBlock returns the lines of a block.
+func unpackBlock(packed []byte) ([]byte, error) {
+	if len(packed) == 0 || packed[0] != packedByS2 {
+		reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock))
+		if err != nil {
+			return nil, err
+		}
+		defer reader.Close()
+		return reader.DecodeAll(packed, nil)
+	}
+	if n, err := s2.DecodedLen(packed[1:]); err != nil || n > maxBlock {
+		return nil, fmt.Errorf("a block of %d bytes is damaged", len(packed))
+	}
+	return s2.Decode(nil, packed[1:])
 }
 
 // values returns the row as the columns of its table hold it.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"crossdock/commerce/internal/servicetest"
 	"crossdock/internal/store"
@@ -99,4 +100,31 @@ func TestAPlanKeepsNothing(t *testing.T) {
 			t.Errorf("images, tombstones and changes: %s", got[0])
 		}
 	})
+}
+
+func TestBlocksOfEarlierVersionsAreRead(t *testing.T) {
+	line := `["A",7,-8,{"sku":"A","brand":"Ä \"x\""}]` + "\n"
+	block := []byte(strings.Repeat(line, 100))
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, packed := range map[string][]byte{"now": pack(block), "before": encoder.EncodeAll(block, nil)} {
+		n := 0
+		err := unpack(9, packed, func(old *image) error {
+			n++
+			if old.key != `"A"` || old.seq != 9 || old.was != 7 || old.hash != -8 || string(old.columns["brand"]) != `"Ä \"x\""` {
+				t.Errorf("%s: %+v", name, old)
+			}
+			return nil
+		})
+		if n != 100 || err != nil {
+			t.Errorf("%s: %d rows, %v", name, n, err)
+		}
+		for _, damaged := range [][]byte{nil, packed[:1], packed[:len(packed)/2], append([]byte{packed[0]}, 0xff, 0xff, 0xff, 0xff, 0x7f)} {
+			if err := unpack(9, damaged, func(*image) error { return nil }); err == nil && len(damaged) > 0 {
+				t.Errorf("%s: a block damaged to %d bytes passes", name, len(damaged))
+			}
+		}
+	}
 }

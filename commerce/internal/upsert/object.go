@@ -92,17 +92,22 @@ func (o *objects) merge(old any, members []input, row int) (any, error) {
 	if there && string(o.write(members, row)) == text {
 		return old, nil // most often, and much cheaper than taking the object apart
 	}
-	if there && replaces(text, members, row) {
-		if o.empty() {
-			return nil, nil
-		}
-		return string(o.scratch), nil
+	merged, err := o.mergeText(text, members, row)
+	if merged == nil || err != nil {
+		return nil, err
+	}
+	return string(merged), nil
+}
+
+// mergeText does what merge does with a text, which is empty where there is no
+// object. What it returns holds until the next object is written.
+func (o *objects) mergeText(text string, members []input, row int) ([]byte, error) {
+	if text == "" || replaces(text, members, row) {
+		return o.object(members, row), nil
 	}
 	object := map[string]string{}
-	if there {
-		if err := json.Unmarshal([]byte(text), &object); err != nil {
-			return nil, fmt.Errorf("stored object %s: %w", text, err)
-		}
+	if err := json.Unmarshal([]byte(text), &object); err != nil {
+		return nil, fmt.Errorf("stored object %s: %w", text, err)
 	}
 	for i := range members {
 		in := &members[i]
@@ -127,7 +132,7 @@ func (o *objects) merge(old any, members []input, row int) (any, error) {
 		b = appendString(b, object[name])
 	}
 	o.scratch = append(b, '}')
-	return string(o.scratch), nil
+	return o.scratch, nil
 }
 
 // replaces reports whether the row sends every member of a stored object, so
@@ -168,14 +173,20 @@ func endOfString(s string) int {
 	return 0
 }
 
-// empty reports whether the object written last has no members.
-func (o *objects) empty() bool { return len(o.scratch) == len("{}") }
+// object returns the members that the row has as a JSON object, or nil where it
+// has none, until the next object is written.
+func (o *objects) object(members []input, row int) []byte {
+	if object := o.write(members, row); len(object) > len("{}") {
+		return object
+	}
+	return nil
+}
 
 // add returns the members that the row has as a JSON object, or nil where it
 // has none.
 func (o *objects) add(members []input, row int) any {
-	object := o.write(members, row)
-	if o.empty() {
+	object := o.object(members, row)
+	if object == nil {
 		return nil
 	}
 	if o.texts.Cap()-o.texts.Len() < len(object) {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/klauspost/compress/zstd"
-
 	"crossdock/internal/store"
 	"crossdock/schemas"
 )
@@ -72,7 +70,6 @@ type pass struct {
 	images  int64           // rows of it in pre_image
 	block   []byte          // those that gather
 	packing []<-chan []byte // blocks of them on their way
-	packer  *zstd.Encoder
 	manner
 
 	// What the table held when it was asked; touched are the keys that rows before
@@ -105,7 +102,7 @@ func (e *Engine) pass(ctx context.Context, c *store.Conn, id schemas.BatchID, b 
 	if err != nil {
 		return schemas.Outcome{}, err
 	}
-	p.packer, p.manner = e.packer, how
+	p.manner = how
 	if how.hashes != nil {
 		p.hashes = how.hashes
 	}

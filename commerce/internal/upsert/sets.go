@@ -235,10 +235,10 @@ func (p *pass) hasKey(row int) bool {
 func (p *pass) appendColumn(t *store.Tuples, i, row int) {
 	c := &p.t.columns[i]
 	switch {
-	case c.object:
-		t.Add(p.objects.add(p.inputs[i], row))
 	case len(p.inputs[i]) == 0:
 		t.Add(c.fallback)
+	case c.object:
+		t.AddRaw(p.objects.object(p.inputs[i], row))
 	default:
 		p.inputs[i][0].appendTo(t, row, c.fallback)
 	}

@@ -32,7 +32,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
 
 	"crossdock/commerce/internal/outbox"
@@ -68,18 +67,12 @@ type Engine struct {
 	outbox *outbox.Outbox
 	clock  func() time.Time
 	tables map[string]*table
-	packer *zstd.Encoder // of rows as they were
 }
 
 // NewEngine returns the engine of the service whose outbox it is given, and an
 // error where a table does not fit its entity.
 func NewEngine(ctx context.Context, to *outbox.Outbox, tables ...Table) (*Engine, error) {
-	// One at a time, and fast: an import waits for it.
-	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-	if err != nil {
-		return nil, err
-	}
-	e := &Engine{db: to.DB, outbox: to, clock: to.Clock, tables: map[string]*table{}, packer: packer}
+	e := &Engine{db: to.DB, outbox: to, clock: to.Clock, tables: map[string]*table{}}
 	for _, t := range tables {
 		layout, err := newTable(ctx, to.DB, t)
 		if err != nil {
