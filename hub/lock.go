@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ var ErrRunning = errors.New("is running already")
 
 // lock takes the lock of a pipeline, across processes. The system lets go of
 // it when the process ends in any way, so that a lock never outlives its run.
-func (h *Hub) lock(pipeline string) (release func(), err error) {
+func (h *Hub) lock(ctx context.Context, pipeline string) (release func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// Two locks of one process on one file would both succeed on some systems.
@@ -35,11 +36,21 @@ func (h *Hub) lock(pipeline string) (release func(), err error) {
 		}
 		return nil, fmt.Errorf("lock of pipeline %s: %w", pipeline, err)
 	}
+	// Hubs on other machines share the journal alone.
+	unlock, taken, err := h.journal.Lock(ctx, pipeline)
+	if err == nil && !taken {
+		err = fmt.Errorf("pipeline %s %w on another machine: wait for it to finish (crossdock runs list)", pipeline, ErrRunning)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
 	h.running[pipeline] = true
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.running, pipeline)
+		unlock()
 		_ = file.Close() // which unlocks it
 	}, nil
 }

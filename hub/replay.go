@@ -89,7 +89,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	}
 	// Rows are read under the lock: a run that is under way may deliver or
 	// supersede them.
-	release, err := h.lock(name)
+	release, err := h.lock(ctx, name)
 	if err != nil {
 		return failed, err
 	}

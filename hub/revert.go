@@ -39,7 +39,7 @@ func (h *Hub) Revert(ctx context.Context, id string, options RevertOptions) (Rev
 		return h.tryRevert(ctx, &run)
 	}
 	// Not beside a run that may change the same rows.
-	release, err := h.lock(run.Pipeline)
+	release, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return RevertSummary{Reverts: id}, err
 	}
@@ -206,7 +206,7 @@ func (h *Hub) targetOf(entity string) (Target, error) {
 
 // workRevert puts back a run that waits for it. When ctx ends it waits again.
 func (h *Hub) workRevert(ctx context.Context, run *journal.Run) error {
-	release, err := h.lock(run.Pipeline)
+	release, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"crossdock/connectors"
 	"crossdock/hub/journal"
+	"crossdock/internal/store"
 	"crossdock/pipelines"
 	"crossdock/schemas"
 )
@@ -144,7 +145,7 @@ func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (
 
 // runLocked runs a pipeline under its lock.
 func (h *Hub) runLocked(ctx context.Context, p *pipelines.Pipeline, options Options) (Summary, error) {
-	release, err := h.lock(p.Name)
+	release, err := h.lock(ctx, p.Name)
 	if err != nil {
 		return Summary{Pipeline: p.Name, Entity: p.Entity.Name, Status: journal.Failed, Error: err.Error()}, err
 	}
@@ -176,6 +177,9 @@ func newRunID(now time.Time) string {
 	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
 }
 
+// errLost tells that a run has ended because the database was gone.
+var errLost = errors.New("the connection to PostgreSQL was lost; what is committed stays, and the next run begins anew without doubling it")
+
 // execute runs a pipeline under a run that has begun, and ends it.
 func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (s Summary, err error) {
 	started := h.Clock()
@@ -204,10 +208,19 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
+	lost := store.Lost(err)
+	if lost {
+		err = fmt.Errorf("%w: %w", errLost, err)
+	}
 	s = x.summary(err, h.Clock().Sub(started))
 	assessment, assessErr := x.assess(context.WithoutCancel(ctx), &s)
 	if err = errors.Join(err, assessErr); options.DryRun {
 		return s, err
+	}
+	if options.Requeue && lost {
+		// Where it cannot be queued now, it is when it is seen that nobody works on it.
+		s.Status = journal.Queued
+		return s, errors.Join(err, h.journal.Requeue(context.WithoutCancel(ctx), id))
 	}
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
 		s.Status = journal.Queued

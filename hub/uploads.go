@@ -176,6 +176,10 @@ func (h *Hub) Work(ctx context.Context) error {
 		}
 		if now := h.Clock(); now.Sub(looked) >= waitingLook {
 			looked = now
+			// A run whose database went away could not be ended.
+			if err := h.CloseDeadRuns(ctx); err != nil && ctx.Err() == nil {
+				h.Log.ErrorContext(ctx, "runs that nobody works on", "error", err)
+			}
 			if err := h.lookAfterWaiting(ctx); err != nil && ctx.Err() == nil {
 				h.Log.ErrorContext(ctx, "rows that wait", "error", err)
 			}
@@ -271,7 +275,7 @@ func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 // takeLocked takes a run under the lock of its pipeline, once before has
 // returned nil.
 func (h *Hub) takeLocked(ctx context.Context, run *journal.Run, options Options, before func() error) (Summary, error) {
-	release, err := h.lock(run.Pipeline)
+	release, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -333,7 +337,7 @@ func (h *Hub) CloseDeadRuns(ctx context.Context) error {
 		return err
 	}
 	for _, run := range runs {
-		release, err := h.lock(run.Pipeline)
+		release, err := h.lock(ctx, run.Pipeline)
 		if errors.Is(err, ErrRunning) {
 			continue
 		}

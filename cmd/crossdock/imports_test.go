@@ -26,6 +26,8 @@ var mayImport = []struct{ layer, allowed string }{
 	{"commerce/*", "schemas commerce commerce/internal/* internal/*"},
 	{"commerce", ""},
 	{"internal/store/storetest", "internal/store internal/store/*"},
+	{"internal/store/installation", "internal/store"},
+	{"internal/store/transfer", "internal/store"},
 	{"internal/store/*", "internal/child"},
 	{"internal/rabbitserver", "internal/child"},
 	{"internal/rabbitserver/rabbittest", "internal/rabbitserver"},

@@ -19,6 +19,7 @@ import (
 	"crossdock/connectors/all"
 	"crossdock/hub"
 	"crossdock/internal/store"
+	"crossdock/internal/store/installation"
 	"crossdock/schemas"
 )
 
@@ -71,6 +72,7 @@ type system struct {
 	hub      *hub.Hub
 	services []service // in the order of parts
 	feed     feed.Feed // of all of them
+	entry    *installation.Entry
 }
 
 // open opens the services and the hub over them.
@@ -82,8 +84,12 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 		}
 	}()
 	targets := map[string]hub.Target{}
+	place := a.place()
+	if s.entry, err = installation.Enter(ctx, place); err != nil {
+		return nil, err
+	}
 	c := common{
-		place: a.place(), clock: a.clock, log: a.log,
+		place: place, clock: a.clock, log: a.log,
 		bus: a.traced(a.bus), keep: time.Duration(a.settings.EventDays) * 24 * time.Hour,
 	}
 	for _, p := range parts() {
@@ -118,6 +124,9 @@ func (s *system) close() error {
 	for _, one := range slices.Backward(s.services) {
 		errs = append(errs, one.Close())
 	}
+	if s.entry != nil {
+		errs = append(errs, s.entry.Leave())
+	}
 	return errors.Join(errs...)
 }
 
@@ -132,11 +141,15 @@ func (a *app) withHub(ctx context.Context, fn func(context.Context, *hub.Hub) er
 
 // withJournal opens the hub alone, for commands that touch no service.
 func (a *app) withJournal(ctx context.Context, fn func(context.Context, *hub.Hub) error) error {
-	h, err := a.openHub(ctx, nil)
+	entry, err := installation.Enter(ctx, a.place())
 	if err != nil {
 		return err
 	}
-	return first(fn(ctx, h), h.Close())
+	h, err := a.openHub(ctx, nil)
+	if err != nil {
+		return errors.Join(err, entry.Leave())
+	}
+	return first(fn(ctx, h), errors.Join(h.Close(), entry.Leave()))
 }
 
 // first returns the error of the work, or that of closing where there is one:

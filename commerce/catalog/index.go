@@ -123,6 +123,21 @@ func (s *Service) indexSome(ctx context.Context) (took time.Duration, more bool,
 	return time.Since(start), more, nil
 }
 
+// Reindex has all products taken into the indexes anew, as is due where they
+// were written by other means than Apply.
+func (s *Service) Reindex(ctx context.Context) error {
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, p := range []part{facets(), s.searchIndex()} {
+			if _, err := tx.ExecContext(ctx, `
+				INSERT INTO unindexed (part, first_id, last_id)
+				SELECT CAST(? AS TEXT), min(id), max(id) FROM product WHERE true HAVING count(*) > 0`+widen, p.name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Settle indexes all that is pending now.
 func (s *Service) Settle(ctx context.Context) error {
 	return errors.Join(s.settle(ctx, facets()), s.settle(ctx, s.searchIndex()))

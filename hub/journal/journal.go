@@ -60,6 +60,12 @@ func (j *Journal) Close() error { return j.db.Close() }
 // Ping reports whether the database answers.
 func (j *Journal) Ping(ctx context.Context) error { return j.db.Read().PingContext(ctx) }
 
+// Lock takes the lock of a pipeline across all hubs that share the database. It
+// is false where another has it; where the journal is a file there are no others.
+func (j *Journal) Lock(ctx context.Context, pipeline string) (release func(), taken bool, err error) {
+	return j.db.Lock(ctx, pipeline)
+}
+
 // ErrNotFound tells that there is no run or error of the id given.
 var ErrNotFound = errors.New("not found")
 

@@ -13,9 +13,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -43,16 +45,32 @@ func openPostgres(ctx context.Context, address, schema string, migrations fs.FS)
 		return nil, err
 	}
 	where := fmt.Sprintf("database %s, schema %s", shownAddress(config), schema)
-	db := &DB{
+	db := poolsOf(config, schema)
+	if err := db.preparePostgres(ctx, migrations); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", where, unusable(config, err)), db.Close())
+	}
+	return db, nil
+}
+
+// Reach reports why the database cannot be used, where it cannot.
+func (db *DB) Reach(ctx context.Context) error {
+	err := db.reader.PingContext(ctx)
+	if err == nil || !db.Postgres() {
+		return err
+	}
+	return fmt.Errorf("database %s, schema %s: %w", shownAddress(db.config), db.schema, unusable(db.config, err))
+}
+
+// poolsOf returns a schema whose connections are made when they are needed.
+func poolsOf(config *pgx.ConnConfig, schema string) *DB {
+	return &DB{
 		schema: schema,
+		config: config,
 		writer: openPool(config, schema, writerSettings(), 1),
 		reader: openPool(config, schema, readerSettings(), max(4, 2*runtime.GOMAXPROCS(0))),
 		aside:  openPool(config, schema, writerSettings(), asideConnections),
+		locks:  openPool(config, schema, nil, 0),
 	}
-	if err := db.preparePostgres(ctx, migrations); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", where, err), db.Close())
-	}
-	return db, nil
 }
 
 // parseAddress reads the URL of a database. What the parser says of a faulty
@@ -67,7 +85,23 @@ func parseAddress(address string) (*pgx.ConnConfig, error) {
 		return nil, errors.New("the database URL is none of the form postgres://user:password@host:5432/database?sslmode=require: " +
 			"correct it, and write special characters of the password percent-encoded, such as %2F for a slash")
 	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
 	return config, nil
+}
+
+// connectTimeout is how long a server may take to answer, where the URL does
+// not say: without, one behind a firewall takes minutes to be given up.
+const connectTimeout = 15 * time.Second
+
+// Address returns the URL of a database without its secrets, to be shown.
+func Address(address string) (string, error) {
+	config, err := parseAddress(address)
+	if err != nil {
+		return "", err
+	}
+	return shownAddress(config), nil
 }
 
 // shownAddress returns the address of a database without its secrets.
@@ -130,6 +164,33 @@ func (db *DB) preparePostgres(ctx context.Context, migrations fs.FS) (err error)
 		}
 	}
 	return db.migrate(ctx, goose.DialectPostgres, migrations, "migrations/postgres")
+}
+
+// lockWait is how long a lock is waited for that is held: the server notices in
+// far less that the process is gone that held it.
+const lockWait = time.Second
+
+// Lock takes the lock of a name, which one process of all that use the database
+// has at a time. It is false where another has it. The lock ends with the
+// process, or with its connection. In SQLite there is nothing to lock: what one
+// machine shares it locks by files.
+func (db *DB) Lock(ctx context.Context, name string) (release func(), taken bool, err error) {
+	if !db.Postgres() {
+		return func() {}, true, nil
+	}
+	conn, err := db.locks.Conn(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = conn.ExecContext(ctx, fmt.Sprintf(`SET lock_timeout = %d; SELECT pg_advisory_lock(%d)`, lockWait.Milliseconds(), turnOf(db.schema+" lock "+name)))
+	if err == nil {
+		return func() { _ = conn.Close() }, true, nil // none is kept open, so that this unlocks it
+	}
+	_ = conn.Close()
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "55P03" {
+		return nil, false, nil
+	}
+	return nil, false, err
 }
 
 // takeTurn returns the statement by which a writing transaction waits for those

@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 )
 
@@ -33,9 +34,11 @@ import (
 type DB struct {
 	path   string // of the file, "" in PostgreSQL
 	schema string // in PostgreSQL, "" in SQLite
+	config *pgx.ConnConfig
 	writer *sql.DB
 	reader *sql.DB
 	aside  *sql.DB // in PostgreSQL, see Aside
+	locks  *sql.DB // in PostgreSQL: connections that hold locks
 
 	// conn lives as long as the writer's connection does, and is used by the
 	// function that holds that connection alone.
@@ -48,7 +51,7 @@ type DB struct {
 // folder named migrations. A file of a newer schema than the migrations know
 // is refused, with both versions in the message.
 func Open(ctx context.Context, path string, migrations fs.FS) (*DB, error) {
-	if err := writable(filepath.Dir(path)); err != nil {
+	if err := Writable(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	db := &DB{path: path, writer: openWriter(path), reader: openReader(path)}
@@ -76,15 +79,31 @@ func (p Place) Open(ctx context.Context, name string, migrations fs.FS) (*DB, er
 	if p.URL != "" {
 		return openPostgres(ctx, p.URL, p.Prefix+name, migrations)
 	}
-	return Open(ctx, filepath.Join(p.Dir, name+".db"), migrations)
+	return Open(ctx, p.path(name), migrations)
 }
+
+// Attach opens the database of that name as it is: nothing is made or migrated.
+// Whether there is one at all shows when it is used.
+func (p Place) Attach(name string) (*DB, error) {
+	if p.URL != "" {
+		config, err := parseAddress(p.URL)
+		if err != nil {
+			return nil, err
+		}
+		return poolsOf(config, p.Prefix+name), nil
+	}
+	path := p.path(name)
+	return &DB{path: path, writer: openWriter(path), reader: openReader(path)}, nil
+}
+
+func (p Place) path(name string) string { return filepath.Join(p.Dir, name+".db") }
 
 // Postgres reports whether the database is one of PostgreSQL.
 func (db *DB) Postgres() bool { return db.schema != "" }
 
-// writable makes the folder, and reports in one sentence why nothing can be
+// Writable makes the folder, and reports in one sentence why nothing can be
 // written there: SQLite itself would only say that it cannot open a file.
-func writable(dir string) error {
+func Writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("data folder %s cannot be made: %w", dir, cause(err))
 	}
@@ -203,8 +222,10 @@ func (db *DB) Close() error {
 		}
 		// The writer closes last, because the last connection to close merges the log.
 		err = errors.Join(err, db.reader.Close(), db.writer.Close())
-		if db.aside != nil {
-			err = errors.Join(err, db.aside.Close())
+		for _, pool := range []*sql.DB{db.aside, db.locks} {
+			if pool != nil {
+				err = errors.Join(err, pool.Close())
+			}
 		}
 	})
 	return err

@@ -29,9 +29,12 @@ var ErrNone = errors.New("no PostgreSQL is installed: neither initdb nor postgre
 type Server struct {
 	URL string
 
-	dir  string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	dir      string
+	postgres string // the program
+	args     []string
+	owner    *child.Account
+	cmd      *exec.Cmd
+	done     chan struct{} // closed when it has ended
 }
 
 // Start makes a new cluster and starts a server over it, with the settings
@@ -47,31 +50,27 @@ func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, done: make(chan struct{})}
+	s := &Server{dir: dir, postgres: postgres}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	owner, err := child.OwnerOf(dir, "postgres", "nobody") // it refuses to run as root
-	if err != nil {
+	if s.owner, err = child.OwnerOf(dir, "postgres", "nobody"); err != nil { // it refuses to run as root
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
 	create := exec.CommandContext(ctx, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	create.Dir = dir
-	child.Prepare(create, owner, syscall.SIGINT)
+	child.Prepare(create, s.owner, syscall.SIGINT)
 	if out, err := create.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
+	s.args = []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
 	for _, one := range settings {
-		args = append(args, "-c", one)
+		s.args = append(s.args, "-c", one)
 	}
-	s.cmd = exec.Command(postgres, args...) //nolint:noctx // it ends by Stop, in its own way
-	s.cmd.Dir = dir
-	child.Prepare(s.cmd, owner, syscall.SIGINT)
-	if err := s.start(ctx); err != nil {
+	if err := s.Resume(ctx); err != nil {
 		return nil, err
 	}
 	s.URL = (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}).String()
@@ -97,8 +96,11 @@ func major(folder string) int {
 	return n
 }
 
-// start starts the server and waits until it says that it is ready.
-func (s *Server) start(ctx context.Context) error {
+// Resume starts a server that was halted, and returns when it takes connections.
+func (s *Server) Resume(ctx context.Context) error {
+	s.cmd = exec.Command(s.postgres, s.args...) //nolint:noctx // it ends by Stop, in its own way
+	s.cmd.Dir, s.done = s.dir, make(chan struct{})
+	child.Prepare(s.cmd, s.owner, syscall.SIGINT)
 	messages, err := s.cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -143,13 +145,21 @@ func (s *Server) follow(messages io.Reader, ready chan<- struct{}) string {
 	return said.String()
 }
 
+// Halt ends the server as a crash would, but for what the disk would lose; its
+// data stays.
+func (s *Server) Halt() error { return s.end(syscall.SIGQUIT) }
+
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
 	// Asked to stop fast, it ends its connections and writes nothing more than it must.
-	err := s.cmd.Process.Signal(os.Interrupt)
+	return errors.Join(s.end(os.Interrupt), os.RemoveAll(s.dir))
+}
+
+func (s *Server) end(how os.Signal) error {
+	err := s.cmd.Process.Signal(how)
 	if errors.Is(err, os.ErrProcessDone) {
 		err = nil
 	}
 	<-s.done
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return err
 }
