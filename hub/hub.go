@@ -73,6 +73,8 @@ type Hub struct {
 	metrics *metrics
 	wake    chan struct{} // an upload was accepted
 
+	rejected chan struct{} // a row was
+
 	mu      sync.Mutex
 	running map[string]bool // pipelines that run in this process
 }
@@ -88,7 +90,9 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	if err := j.Expire(ctx); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return &Hub{Config: cfg, journal: j, metrics: newMetrics(), wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
+	return &Hub{
+		Config: cfg, journal: j, metrics: newMetrics(), wake: make(chan struct{}, 1), rejected: make(chan struct{}, 1), running: map[string]bool{},
+	}, nil
 }
 
 // Close closes the journal.

@@ -117,6 +117,7 @@ func (h *Hub) commit(ctx context.Context, pipeline, run string, c journal.Commit
 		return err
 	}
 	h.metrics.counted(pipeline, c.Counts)
+	h.tellOf(c)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crossdock/commerce"
+	"crossdock/hub"
 	"crossdock/hub/broker"
 	"crossdock/hub/broker/embedded"
 	"crossdock/hub/broker/rabbit"
@@ -32,6 +33,16 @@ func (a *app) openBroker(ctx context.Context) (broker.Broker, error) {
 		return nil, fmt.Errorf("CROSSDOCK_AMQP_URL: %w", err)
 	}
 	return b, nil
+}
+
+// announce tells those of rejected rows who listen on a RabbitMQ. In the data
+// folder there is nobody else to listen.
+func (a *app) announce(ctx context.Context, h *hub.Hub, to hub.Announcer) error {
+	if a.settings.AMQP == "" {
+		<-ctx.Done()
+		return nil
+	}
+	return h.Announce(ctx, to)
 }
 
 // A bus carries the events of services over a broker. It is both sides' words

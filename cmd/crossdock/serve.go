@@ -50,6 +50,12 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopTracing()
+	carrier, err := a.openBroker(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, carrier.Close()) }()
+	a.bus = bus{carrier}
 	s, err := a.open(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -65,6 +71,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 	group.Go(func() error { return web.Serve(ctx, listener, handler) })
 	group.Go(func() error { return a.debug(ctx) })
 	group.Go(func() error { return s.hub.Work(ctx) })
+	group.Go(func() error { return a.announce(ctx, s.hub, carrier) })
 	for _, one := range s.services {
 		group.Go(func() error { return one.Run(ctx) })
 	}

@@ -41,6 +41,7 @@ type Row struct {
 	Key       string
 	Place     connectors.Place // of the row as a whole
 	Version   string
+	Batch     int64 // of its run, from 1; 0: it was parked before that was kept
 	Cells     Cells
 	Attempts  int
 	FirstSeen time.Time
@@ -234,7 +235,7 @@ func (j *Journal) page(ctx context.Context, f ErrorFilter, bytes int) ([]*Row, e
 	where, args := f.where()
 	query := `
 		SELECT p.id, p.run, p.pipeline, p.entity, p.status, p.key, p.resource, p.version, p.part, p.row, p.cells, p.attempts,
-		       p.first_seen, p.last_seen, p.assignee, p.revision, p.tried
+		       p.first_seen, p.last_seen, p.assignee, p.revision, p.tried, p.batch
 		FROM parked_row p WHERE ` + where + ` ORDER BY p.id`
 	if f.Limit > 0 {
 		query += fmt.Sprintf(" LIMIT %d", f.Limit)
@@ -271,7 +272,7 @@ func scanRow(rows *sql.Rows) (*Row, int, error) {
 	var first, last int64
 	if err := rows.Scan(&r.ID, &r.Run, &r.Pipeline, &r.Entity, &r.Status, &r.Key, &r.Place.Resource, &r.Version,
 		&r.Place.Part, &r.Place.Row, &cells, &r.Attempts, &first, &last,
-		&r.Assignee, &r.Revision, &r.Tried); err != nil {
+		&r.Assignee, &r.Revision, &r.Tried, &r.Batch); err != nil {
 		return nil, 0, err
 	}
 	if err := json.Unmarshal(cells, (*storedCells)(&r.Cells)); err != nil {

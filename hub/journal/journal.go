@@ -232,11 +232,15 @@ type Commit struct {
 func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 	return j.db.CopyTx(ctx, func(tx *sql.Tx, copier store.Copier) error {
 		n := c.Counts
-		if _, err := tx.ExecContext(ctx, `
+		var batch int64
+		if err := tx.QueryRowContext(ctx, `
 			UPDATE run SET batches = batches + 1, cursor = ?, read = read + ?, applied = applied + ?, unchanged = unchanged + ?,
-			       rejected = rejected + ?, skipped = skipped + ?, warned = warned + ?, waiting = waiting + ? WHERE id = ?`,
-			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, n.Waiting, run); err != nil {
+			       rejected = rejected + ?, skipped = skipped + ?, warned = warned + ?, waiting = waiting + ? WHERE id = ? RETURNING batches`,
+			c.Cursor, n.Read, n.Applied, n.Unchanged, n.Rejected, n.Skipped, n.Warned, n.Waiting, run).Scan(&batch); err != nil {
 			return fmt.Errorf("count batch of run %s: %w", run, err)
+		}
+		for _, r := range c.Parked {
+			r.Batch = batch
 		}
 		if err := j.park(ctx, tx, copier, c.Parked); err != nil {
 			return err

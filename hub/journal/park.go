@@ -69,7 +69,7 @@ func (j *Journal) park(ctx context.Context, tx *sql.Tx, copier store.Copier, row
 
 func parkedColumns() []string {
 	return []string{
-		"id", "run", "pipeline", "entity", "status", "key", "resource", "version", "part", "row", "cells", "first_seen", "last_seen", "waits_until",
+		"id", "run", "pipeline", "entity", "status", "key", "resource", "version", "part", "row", "cells", "first_seen", "last_seen", "waits_until", "batch",
 	}
 }
 
@@ -78,7 +78,7 @@ func (r *Row) parkedValues(now int64) ([]any, error) {
 	cells, err := json.Marshal(storedCells(r.Cells))
 	return []any{
 		r.ID, r.Run, r.Pipeline, r.Entity, string(r.Status), indexable(r.Key),
-		r.Place.Resource, r.Version, r.Place.Part, r.Place.Row, string(cells), now, now, r.waitsUntil(),
+		r.Place.Resource, r.Version, r.Place.Part, r.Place.Row, string(cells), now, now, r.waitsUntil(), r.Batch,
 	}, err
 }
 
