@@ -54,9 +54,7 @@ func (h *Hub) Announce(ctx context.Context, to Announcer) error {
 		more, err := h.announceSome(ctx, to)
 		wait := announceEvery
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			if failures == 0 {
 				h.Log.WarnContext(ctx, "rejected rows are not announced for now; they are in the error queue, and are announced later", "error", err)
 			}

@@ -37,6 +37,8 @@ func measureFloor(kind, file, dir string) error {
 		rows, took, err = floorExcelize(file)
 	case "postgres-copy", "postgres-merge":
 		rows, took, err = floorPostgres(context.Background(), kind, file)
+	case "amqp", "rabbit", "embedded":
+		rows, took, err = floorPublish(context.Background(), kind, dir)
 	default:
 		err = fmt.Errorf("unknown floor %q", kind)
 	}

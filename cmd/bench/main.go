@@ -74,7 +74,7 @@ func bench(ctx context.Context, binary, dir, only string, products, sheetRows, r
 	}
 	b := &runner{ctx: ctx, binary: binary, dir: dir, data: filepath.Join(dir, "data"), steps: steps(dir, files)}
 	b.steps = slices.DeleteFunc(b.steps, func(s step) bool { return !strings.Contains(s.name, only) })
-	stop, err := startPostgres(ctx)
+	stop, err := startServers(ctx)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,9 @@ func runFloor(ctx context.Context, kind, file, dir string) (result, error) {
 		return result{}, err
 	}
 	r.peak = peak(cmd)
-	r.bytes, err = size(file)
+	if file != "" {
+		r.bytes, err = size(file)
+	}
 	return r, err
 }
 

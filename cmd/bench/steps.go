@@ -56,5 +56,5 @@ func steps(dir string, f generated) []step {
 		{name: "XLSX of inline texts into SQLite, first load", pipeline: in("products-inline.yaml"), file: f.xlsxInline, fresh: true, before: categories, of: excelizeInline},
 		{name: "NDJSON into SQLite, first load", pipeline: in("products-ndjson.yaml"), file: f.ndjson, fresh: true, before: categories, of: insertFloor},
 		{name: "Parquet into SQLite, first load", pipeline: in("products-parquet.yaml"), file: f.parquet, fresh: true, before: categories, of: insertFloor},
-	}, postgresSteps(dir, f)...)
+	}, append(postgresSteps(dir, f), brokerSteps()...)...)
 }

@@ -106,7 +106,7 @@ func TestRejectedRowsRestOnRabbitMQ(t *testing.T) {
 	}
 	address, said := serveOn(t, data)
 	said.await(t, "RabbitMQ is not available")
-	answer, err := http.Get(address + "/v1/products") //nolint:noctx // of this process
+	answer, err := http.Get(address + "/v1/products")
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("served %v, %v", answer, err)
 	}
