@@ -17,7 +17,7 @@ CREATE INDEX change_by_run ON change (run);
 CREATE TABLE pre_image (
   id     INTEGER NOT NULL PRIMARY KEY,
   seq    INTEGER NOT NULL, -- of change
-  images BLOB    NOT NULL  -- Zstandard of JSON lines: key, changed_seq and row_hash then, columns
+  images BLOB    NOT NULL  -- packed JSON lines: key, changed_seq and row_hash then, columns
 ) STRICT;
 CREATE INDEX pre_image_by_seq ON pre_image (seq);
 
