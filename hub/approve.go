@@ -69,7 +69,7 @@ func (h *Hub) approvable(ctx context.Context, id string) (journal.Run, error) {
 	if err != nil {
 		return run, fmt.Errorf("run %s %w: %w", id, ErrNotTheSame, err)
 	}
-	x := &execution{hub: h, pipeline: p, options: Options{Input: inputOf(&run)}, id: id}
+	x := &execution{hub: h, pipeline: p, options: Options{Input: h.inputOf(&run)}, id: id}
 	if err := samePipeline(p, &run); err != nil {
 		return run, err
 	}
@@ -94,9 +94,12 @@ func samePipeline(p *pipelines.Pipeline, run *journal.Run) error {
 		run.ID, ErrNotTheSame, run.Pipeline, run.PipelineFile)
 }
 
-func inputOf(run *journal.Run) *Input {
-	if run.InputPath == "" {
+func (h *Hub) inputOf(run *journal.Run) *Input {
+	switch {
+	case run.InputPath == "":
 		return nil
+	case run.Cause == "upload":
+		return &Input{Path: h.uploadPath(run.ID), Name: run.InputName}
 	}
 	return &Input{Path: run.InputPath, Name: run.InputName}
 }

@@ -36,11 +36,10 @@ type Upload struct {
 // ErrTooLarge, and nothing of them is kept.
 func (h *Hub) Receive(name string, content io.Reader, limit int64) (*Upload, error) {
 	id := newRunID(h.Clock())
-	dir := filepath.Join(h.Dir, "uploads")
-	u := &Upload{id: id, path: filepath.Join(dir, id), Name: plainName(name)} // on disk never a name that a client chose
+	u := &Upload{id: id, path: h.uploadPath(id), Name: plainName(name)} // on disk never a name that a client chose
 	var err error
 	sum := sha256.New()
-	u.Bytes, err = keep(dir, u.path, io.TeeReader(content, sum), limit)
+	u.Bytes, err = keep(filepath.Dir(u.path), u.path, io.TeeReader(content, sum), limit)
 	u.hash = hex.EncodeToString(sum.Sum(nil))
 	return u, err
 }
@@ -62,6 +61,10 @@ func plainName(name string) string {
 	}
 	return cmp.Or(strings.TrimSpace(name), "upload")
 }
+
+// uploadPath returns where the file of an upload lies: in the data folder of
+// today, which may have been restored elsewhere than where the file was received.
+func (h *Hub) uploadPath(id string) string { return filepath.Join(h.Dir, "uploads", id) }
 
 // Input returns the upload as a file to be read.
 func (u *Upload) Input() Input { return Input{Path: u.path, Name: u.Name} }
@@ -300,7 +303,7 @@ func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, er
 		return Summary{}, err
 	}
 	ctx = withTrace(ctx, run.TraceParent)
-	options.Input = inputOf(&run)
+	options.Input = h.inputOf(&run)
 	options.Again = run.Cause == "upload" // that it is no repetition was seen when it was queued
 	if run.Lifted != "" {
 		options.Lifted, options.Approved = strings.Split(run.Lifted, ","), true
@@ -311,22 +314,22 @@ func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, er
 	}
 	if err != nil {
 		_, finishErr := h.journal.Finish(ctx, id, journal.Failed, err.Error(), nil)
-		return Summary{}, errors.Join(err, finishErr, dropUpload(&run))
+		return Summary{}, errors.Join(err, finishErr, h.dropUpload(&run))
 	}
 	s, err := h.execute(ctx, p, options, id)
 	if s.Status == journal.Queued || s.Status == journal.Held {
 		return s, err // its file is needed again
 	}
 	// Its rows are applied, or parked as they were read: the file has done its work.
-	return s, errors.Join(err, dropUpload(&run))
+	return s, errors.Join(err, h.dropUpload(&run))
 }
 
 // dropUpload removes the file of an upload. Files that are not ours stay.
-func dropUpload(run *journal.Run) error {
+func (h *Hub) dropUpload(run *journal.Run) error {
 	if run.Cause != "upload" {
 		return nil
 	}
-	return os.Remove(run.InputPath)
+	return os.Remove(h.uploadPath(run.ID))
 }
 
 // CloseDeadRuns ends the runs whose process is gone: uploads are queued again,

@@ -47,6 +47,9 @@ func scriptParams() testscript.Params {
 			"zip":     scriptZip,
 			"zstd":    scriptZstd,
 			"held":    scriptHeld,
+			"flip":    scriptFlip,
+			"cut":     scriptCut,
+			"newer":   scriptNewer,
 			"latest":  scriptLatest,
 		},
 	}

@@ -122,7 +122,7 @@ func (a *app) debug(ctx context.Context) error {
 type footprint struct {
 	dir string
 
-	build, database, wal, free, size *prometheus.Desc
+	build, database, wal, free, size, backup *prometheus.Desc
 }
 
 func newFootprint(dir string) *footprint {
@@ -135,13 +135,14 @@ func newFootprint(dir string) *footprint {
 		database: gauge("database_bytes", "Size of the database files in the data folder.", "database"),
 		wal:      gauge("database_wal_bytes", "Size of the log that has yet to be merged into the database file.", "database"),
 		free:     gauge("data_free_bytes", "Bytes that can still be written to the disk of the data folder."),
+		backup:   gauge("backup_timestamp_seconds", "When the data folder was last backed up, in seconds since 1970; 0 for never."),
 		size:     gauge("data_disk_bytes", "Size of the disk of the data folder."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (f *footprint) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.build, f.database, f.wal, f.free, f.size} {
+	for _, d := range []*prometheus.Desc{f.build, f.database, f.wal, f.free, f.size, f.backup} {
 		to <- d
 	}
 }
@@ -158,6 +159,11 @@ func (f *footprint) Collect(to chan<- prometheus.Metric) {
 		gauge(f.database, float64(fileSize(path)), name)
 		gauge(f.wal, float64(fileSize(path+"-wal")), name)
 	}
+	backup := float64(0)
+	if at := lastBackup(f.dir); !at.IsZero() {
+		backup = float64(at.Unix())
+	}
+	gauge(f.backup, backup)
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(f.dir, &disk); err == nil {
 		gauge(f.free, float64(disk.Bavail)*float64(disk.Bsize))

@@ -147,8 +147,14 @@ func (s *served) upload(t *testing.T, content string) runView {
 	if err := json.Unmarshal(text, &run); status != http.StatusAccepted || err != nil || header.Get("Location") != "/v1/runs/"+run.Run {
 		t.Fatalf("POST /v1/imports = %d %v %s", status, header, text)
 	}
+	return s.ended(t, header.Get("Location"))
+}
+
+// ended waits until the run at the location has ended.
+func (s *served) ended(t *testing.T, location string) (run runView) {
+	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		s.get(t, "/v1/runs/"+run.Run, &run)
+		s.get(t, location, &run)
 		if run.Status != "queued" && run.Status != "running" {
 			return run
 		}
