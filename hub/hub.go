@@ -62,6 +62,8 @@ type Config struct {
 	Clock    func() time.Time
 	Log      *slog.Logger
 	Tracer   trace.Tracer // of runs and their batches; nil traces nothing
+	// Patience is how long a run waits for a service that is away; 0: two minutes.
+	Patience time.Duration
 	// PipelineDir holds pipelines that uploads may name beside those that were run before.
 	PipelineDir string
 }
@@ -190,6 +192,7 @@ func (h *Hub) target(e *schemas.Entity) (Target, error) {
 type references struct {
 	hub     *Hub
 	planned Planned
+	wait    func(Target, string) Target // makes a run wait for services that are away; may be nil
 }
 
 func (r references) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
@@ -225,7 +228,11 @@ func (r references) owner(entity string) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.hub.target(e)
+	t, err := r.hub.target(e)
+	if err == nil && r.wait != nil {
+		t = r.wait(t, e.Service)
+	}
+	return t, err
 }
 
 // sourceOf makes the source of a pipeline. Where files are named it reads none

@@ -100,7 +100,8 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	}
 	started := h.Clock()
 	ctx, end := h.traced(ctx, id, name)
-	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By}, id: id}
+	// What was due stays so, and is seen to later.
+	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By, Requeue: filter.Due}, id: id}
 	if filter.Due {
 		err = h.journal.OpenDue(ctx, name)
 	}
@@ -113,6 +114,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrStopped) {
 		err = interrupted(ctx) // whatever failed first failed for that
 	}
+	err = stopAway(err)
 	s := x.summary(err, h.Clock().Sub(started))
 	h.metrics.ended(&s)
 	end(&s, err)
@@ -128,6 +130,7 @@ func (x *execution) replay(ctx context.Context, filter journal.ErrorFilter) erro
 	if x.target, err = x.hub.target(x.pipeline.Entity); err != nil {
 		return err
 	}
+	x.target = x.patience(ctx)(x.target, x.pipeline.Entity.Service)
 	tables, err := x.hub.tables(ctx, x.pipeline)
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (x *execution) replay(ctx context.Context, filter journal.ErrorFilter) erro
 	if err != nil {
 		return err
 	}
-	processors := x.processors(tables, references{hub: x.hub})
+	processors := x.processors(tables, references{hub: x.hub, wait: x.patience(ctx)})
 	err = x.eachParked(ctx, filter, func(rows []*journal.Row) error {
 		if err := interrupted(ctx); err != nil {
 			return err

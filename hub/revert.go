@@ -144,6 +144,9 @@ func (h *Hub) putBackAll(ctx context.Context, r *journal.Revert, s *RevertSummar
 		// A step is done or not begun.
 		step := context.WithoutCancel(ctx)
 		some, err := target.Revert(step, schemas.BatchID{Run: r.ID, Seq: seq}, request)
+		if errors.Is(err, schemas.ErrAway) {
+			return fmt.Errorf("%w: %w; crossdock runs revert %s goes on where it was", ErrStopped, err, r.Reverts)
+		}
 		if err != nil {
 			return revertFailure(r.Reverts, err)
 		}
@@ -221,8 +224,12 @@ func (h *Hub) workRevert(ctx context.Context, run *journal.Run) error {
 		return err
 	}
 	s, err := h.putBack(ctx, &revert, RevertOptions{})
-	if s.Status == journal.Stopped && ctx.Err() != nil {
-		return h.journal.WaitAgain(context.WithoutCancel(ctx), run.ID)
+	if away := errors.Is(err, schemas.ErrAway); s.Status == journal.Stopped && (away || ctx.Err() != nil) {
+		err = h.journal.WaitAgain(context.WithoutCancel(ctx), run.ID)
+		if away && err == nil {
+			err = errPutOff
+		}
+		return err
 	}
 	h.Log.InfoContext(ctx, "run put back", "run", s.Run, "reverts", s.Reverts, "status", s.Status, "read", s.Read,
 		"applied", s.Applied, "unchanged", s.Unchanged, "kept", s.Rejected)

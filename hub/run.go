@@ -212,6 +212,8 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if lost {
 		err = fmt.Errorf("%w: %w", errLost, err)
 	}
+	away := errors.Is(err, schemas.ErrAway)
+	err = stopAway(err)
 	s = x.summary(err, h.Clock().Sub(started))
 	assessment, assessErr := x.assess(context.WithoutCancel(ctx), &s)
 	if err = errors.Join(err, assessErr); options.DryRun {
@@ -221,6 +223,10 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		// Where it cannot be queued now, it is when it is seen that nobody works on it.
 		s.Status = journal.Queued
 		return s, errors.Join(err, h.journal.Requeue(context.WithoutCancel(ctx), id))
+	}
+	if options.Requeue && away {
+		s.Status = journal.Queued
+		return s, h.putOff(ctx, id, err)
 	}
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
 		s.Status = journal.Queued
@@ -271,7 +277,7 @@ func (x *execution) begin(ctx context.Context) error {
 		}
 		x.notices = append(x.notices, notices...)
 	}
-	if err := x.open(); err != nil {
+	if err := x.open(ctx); err != nil {
 		return errors.Join(err, x.beginFiles(ctx))
 	}
 	if err := x.chooseFiles(ctx); err != nil {
@@ -351,17 +357,18 @@ var ErrStopped = errors.New("stopped")
 
 // prepare opens all that the run needs, and compares mapping and source.
 func (x *execution) prepare(ctx context.Context) error {
-	if err := x.open(); err != nil {
+	if err := x.open(ctx); err != nil {
 		return err
 	}
 	return x.bind(ctx)
 }
 
 // open makes target and source, and lists the files of the source.
-func (x *execution) open() (err error) {
+func (x *execution) open(ctx context.Context) (err error) {
 	if x.target, err = x.hub.target(x.pipeline.Entity); err != nil {
 		return err
 	}
+	x.target = x.patience(ctx)(x.target, x.pipeline.Entity.Service)
 	if x.source, err = x.hub.sourceOf(x.pipeline, x.options.Input, nil); err != nil {
 		return err
 	}
@@ -392,7 +399,7 @@ func (x *execution) bind(ctx context.Context) error {
 		return err
 	}
 	x.process = func() (*pipelines.Processor, error) {
-		processor, err := p.Start(x.stream.Columns, tables, references{h, x.options.Planned})
+		processor, err := p.Start(x.stream.Columns, tables, references{h, x.options.Planned, x.patience(ctx)})
 		if err == nil {
 			processor.Spill(x.scratch)
 			if x.ahead != nil {

@@ -247,7 +247,14 @@ func (h *Hub) drain(ctx context.Context) error {
 // try runs one upload, and reports whether its pipeline is busy, so that its
 // turn comes later.
 func (h *Hub) try(ctx context.Context, run *journal.Run) (busy bool) {
+	if h.away(ctx, run) {
+		return true
+	}
 	err := h.work(ctx, run)
+	if errors.Is(err, errPutOff) {
+		h.Log.WarnContext(ctx, "upload is put off", "run", run.ID, "pipeline", run.Pipeline, "reason", err)
+		return true
+	}
 	if errors.Is(err, ErrRunning) {
 		return true
 	}

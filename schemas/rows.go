@@ -19,6 +19,10 @@ type RowsRequest struct {
 	After int64 `json:"after,omitempty"`
 }
 
+// ErrAway tells that a service could not be asked, or was too busy to answer.
+// Nothing is wrong with what it was asked: ask it again later.
+var ErrAway = errors.New("is away")
+
 // ErrHistoryGone tells that deletions since a sequence are no longer known:
 // all rows have to be read.
 var ErrHistoryGone = errors.New("what was deleted since is no longer known: read all rows")

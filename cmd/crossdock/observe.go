@@ -94,10 +94,10 @@ func fieldNames() map[string]string {
 // greet says that the server is there, in the form that all of its lines have.
 func (a *app) greet(address string) {
 	if a.settings.Observing.LogFormat == logs.JSON {
-		a.log.Info("crossdock serves", "url", "http://"+address, "data", a.settings.Data)
+		a.log.Info("crossdock serves", "parts", a.settings.Split.what(), "url", "http://"+address, "data", a.settings.Data)
 		return
 	}
-	fmt.Fprintf(a.stderr, "crossdock %s serves http://%s (data in %s); stop it with Ctrl-C\n", version(), address, a.settings.Data)
+	fmt.Fprintf(a.stderr, "crossdock %s serves %s on http://%s (data in %s); stop it with Ctrl-C\n", version(), a.settings.Split.what(), address, a.settings.Data)
 }
 
 // debug serves profiles until ctx ends, where the settings ask for them.
@@ -115,7 +115,7 @@ func (a *app) debug(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	a.log.InfoContext(ctx, "profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
-	return web.Serve(ctx, listener, mux)
+	return web.Serve(ctx, listener, mux, 0)
 }
 
 // A footprint tells what the process is made of, and what lies in its data folder.

@@ -21,17 +21,21 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the commerce services and uploads over HTTP",
-		Args: arguments(cobra.NoArgs, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+		Use: "serve [NAME...]", Short: "Serve the commerce services and uploads over HTTP", Long: serveHelp,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if err := a.settings.Split.take(names); err != nil {
+				return err
+			}
+			return a.serve(cmd.Context())
+		},
 	}
 	cmd.Flags().String("listen", "", "address to serve on (default 127.0.0.1:8080; CROSSDOCK_LISTEN)")
 	cmd.Flags().String("pipelines", "", "folder of the pipelines that uploads may name, beside those that were run before (CROSSDOCK_PIPELINES)")
 	return cmd
 }
 
-// serve runs everything in one process until ctx ends.
-func (a *app) serve(ctx context.Context) (err error) {
+// serve runs everything, or the parts that the process is to take, until ctx ends.
+func (a *app) serve(ctx context.Context) error {
 	if folder := a.settings.Pipelines; folder != "" {
 		if _, err := hub.PipelineFiles([]string{folder}); err != nil {
 			return usagef("--pipelines: %s", err)
@@ -45,6 +49,10 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	return within(ctx, stopLimit, func() error { return a.serveParts(ctx, listener) })
+}
+
+func (a *app) serveParts(ctx context.Context, listener net.Listener) (err error) {
 	stopTracing, err := a.startTracing(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -62,16 +70,19 @@ func (a *app) serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := a.loadable(s.hub); err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
+	s.stopping = ctx.Done()
 	handler := a.handler(s)
 	a.greet(listener.Addr().String())
 	// Whichever ends first ends all; each returns once ctx ends.
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return web.Serve(ctx, listener, handler) })
+	group.Go(func() error { return web.Serve(ctx, listener, handler, a.settings.Split.DrainDelay) })
 	group.Go(func() error { return a.debug(ctx) })
-	group.Go(func() error { return s.hub.Work(ctx) })
-	group.Go(func() error { return a.announce(ctx, s.hub, carrier) })
+	if s.hub != nil {
+		group.Go(func() error { return s.hub.Work(ctx) })
+		group.Go(func() error { return a.announce(ctx, s.hub, carrier) })
+	}
 	for _, one := range s.services {
 		group.Go(func() error { return one.Run(ctx) })
 	}
@@ -81,7 +92,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 // loadable refuses to serve over pipelines that an upload could not be run by:
 // now someone is there to mend them.
 func (a *app) loadable(h *hub.Hub) error {
-	if a.settings.Pipelines == "" {
+	if h == nil || a.settings.Pipelines == "" {
 		return nil
 	}
 	_, err := a.load(h, []string{a.settings.Pipelines})
@@ -100,13 +111,16 @@ func (a *app) handler(s *system) http.Handler {
 	}
 	a.observe(s, metrics.Registry)
 	s.feed.Register(doc)
-	api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
+	if s.hub != nil {
+		api.Register(doc, api.Config{Hub: s.hub, Log: a.log})
+	}
+	a.mountInternal(mux, s)
 	mux.Handle("GET /metrics", metrics.Handler())
 	mux.HandleFunc("GET /asyncapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(schemas.AsyncAPI(version())) // whoever does not read it is gone
 	})
-	web.Health(mux, s.hub.Journal().Ping)
+	web.Health(mux, s.ready)
 	return web.Wrap(mux, web.Options{Log: a.log, Clock: a.clock, Metrics: metrics, Tracer: a.tracer, Carry: commerce.WithTrace})
 }
 

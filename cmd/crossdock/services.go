@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
@@ -30,6 +31,8 @@ type service interface {
 	commerce.Feed
 	Register(api huma.API)
 	Metrics() prometheus.Collector
+	Internal(mux *http.ServeMux)
+	Ping(ctx context.Context) error
 	Run(ctx context.Context) error
 	Close() error
 }
@@ -69,13 +72,15 @@ func parts() []part {
 
 // A system is the hub and the services, open and introduced to each other.
 type system struct {
-	hub      *hub.Hub
-	services []service // in the order of parts
-	feed     feed.Feed // of all of them
+	hub      *hub.Hub  // nil where it runs elsewhere
+	services []service // those of this process, in the order of parts
+	feed     feed.Feed // of all services
+	stopping <-chan struct{}
 	entry    *installation.Entry
 }
 
-// open opens the services and the hub over them.
+// open opens the services and the hub over them, as far as they run here, and
+// has the hub call the others.
 func (a *app) open(ctx context.Context) (_ *system, err error) {
 	s := &system{feed: feed.Feed{}}
 	defer func() {
@@ -93,6 +98,13 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 		bus: a.traced(a.bus), keep: time.Duration(a.settings.EventDays) * 24 * time.Hour,
 	}
 	for _, p := range parts() {
+		if !a.settings.Split.here(p.name) {
+			if a.settings.Split.here("hub") {
+				far := a.dial(p.name)
+				targets[p.name], s.feed[p.name] = tracedTarget{far}, far
+			}
+			continue
+		}
 		one, err := p.open(ctx, c)
 		if err != nil {
 			return nil, err
@@ -100,7 +112,9 @@ func (a *app) open(ctx context.Context) (_ *system, err error) {
 		s.services = append(s.services, one)
 		targets[p.name], s.feed[p.name] = tracedTarget{one}, one
 	}
-	s.hub, err = a.openHub(ctx, targets)
+	if a.settings.Split.here("hub") {
+		s.hub, err = a.openHub(ctx, targets)
+	}
 	return s, err
 }
 
@@ -132,6 +146,9 @@ func (s *system) close() error {
 
 // withHub opens all, runs fn, and closes all.
 func (a *app) withHub(ctx context.Context, fn func(context.Context, *hub.Hub) error) error {
+	if err := a.settings.Split.checkToken(); err != nil {
+		return err
+	}
 	s, err := a.open(ctx)
 	if err != nil {
 		return err

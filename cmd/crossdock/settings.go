@@ -35,6 +35,8 @@ type settings struct {
 	// says which queues to make there: classic ones, or quorum.
 	AMQP       string `yaml:"amqp_url"`
 	AMQPQueues string `yaml:"amqp_queues"`
+
+	Split split `yaml:",inline"`
 }
 
 func (a *app) loadSettings(cmd *cobra.Command) error {
@@ -74,6 +76,9 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 	}
 	a.log = a.logger()
 	if a.settings.EventDays, err = eventDays(os.Getenv("CROSSDOCK_EVENT_DAYS"), file.EventDays); err != nil {
+		return err
+	}
+	if a.settings.Split, err = file.Split.locate(os.Getenv, os.Environ()); err != nil {
 		return err
 	}
 	// Names of files in the data folder are kept, and must hold wherever the next

@@ -72,6 +72,9 @@ func (s *Service) Events(ctx context.Context, q commerce.EventQuery) (commerce.E
 // Metrics returns what is to be known of the events that are yet to leave.
 func (s *Service) Metrics() prometheus.Collector { return s.outbox.Metrics() }
 
+// Ping reports whether the database answers.
+func (s *Service) Ping(ctx context.Context) error { return s.db.Read().PingContext(ctx) }
+
 // Close closes the database.
 func (s *Service) Close() error { return s.db.Close() }
 

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,20 +12,19 @@ import (
 
 // A Client is a Service in another process.
 type Client struct {
-	*remote.Caller // Apply, Plan, Diff, Revert, Rows, Known and Holders
-	api            *remote.Caller
+	*remote.Caller // Apply, Plan, Diff, Revert, Rows, Known, Holders and Events
 }
 
-// Dial returns the client of the service whose Internal and Handler are served
-// at the addresses given, such as http://127.0.0.1:8081.
-func Dial(internal, api string, client *http.Client) *Client {
-	return &Client{Caller: remote.Dial(internal, client), api: remote.Dial(api, client)}
+// Dial returns the client of the service at a peer, which serves its Internal
+// beside its operations. It connects when it is used.
+func Dial(peer commerce.Peer) *Client {
+	return &Client{remote.Dial("catalog", peer)}
 }
 
 // Product returns one product of any status, or a NotFound error.
 func (c *Client) Product(ctx context.Context, sku commerce.SKU, lang string) (Product, error) {
 	var p Product
-	header, err := c.api.Get(ctx, "/v1/products/"+url.PathEscape(string(sku)), url.Values{"lang": {lang}}, &p)
+	header, err := c.Get(ctx, "/v1/products/"+url.PathEscape(string(sku)), url.Values{"lang": {lang}}, &p)
 	if err != nil {
 		return Product{}, err
 	}
@@ -37,7 +35,7 @@ func (c *Client) Product(ctx context.Context, sku commerce.SKU, lang string) (Pr
 
 // Products lists products a page at a time.
 func (c *Client) Products(ctx context.Context, q ProductQuery) (page ProductPage, err error) {
-	_, err = c.api.Get(ctx, "/v1/products", url.Values{
+	_, err = c.Get(ctx, "/v1/products", url.Values{
 		"limit": {limit(q.Limit)}, "cursor": {q.Cursor}, "q": {q.Words}, "category": {q.Category}, "brand": {q.Brand},
 		"gtin": {q.GTIN}, "status": {q.Status}, "lang": {q.Lang},
 	}, &page)
@@ -46,7 +44,7 @@ func (c *Client) Products(ctx context.Context, q ProductQuery) (page ProductPage
 
 // Categories lists categories a page at a time.
 func (c *Client) Categories(ctx context.Context, q CategoryQuery) (page CategoryPage, err error) {
-	_, err = c.api.Get(ctx, "/v1/categories", url.Values{
+	_, err = c.Get(ctx, "/v1/categories", url.Values{
 		"limit": {limit(q.Limit)}, "cursor": {q.Cursor}, "parent": {q.Parent}, "status": {q.Status}, "lang": {q.Lang},
 	}, &page)
 	return page, err
@@ -57,9 +55,4 @@ func limit(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
-}
-
-// Events returns events of the service after a position.
-func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
-	return c.api.Events(ctx, "catalog", q)
 }

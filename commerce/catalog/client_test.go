@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -37,10 +36,7 @@ func contract(t *testing.T, test func(t *testing.T, s catalogue)) {
 	t.Run("client", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, place store.Place) {
 			s := open(t, place)
-			internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
-			t.Cleanup(internal.Close)
-			t.Cleanup(api.Close)
-			test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+			test(t, Dial(servicetest.Serve(t, s)))
 		})
 	})
 }

@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,10 +30,7 @@ func contract(t *testing.T, test func(t *testing.T, s stock)) {
 	t.Run("client", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, place store.Place) {
 			s := open(t, place)
-			internal, api := httptest.NewServer(s.Internal()), httptest.NewServer(s.Handler())
-			t.Cleanup(internal.Close)
-			t.Cleanup(api.Close)
-			test(t, Dial(internal.URL, api.URL+"/", internal.Client()))
+			test(t, Dial(servicetest.Serve(t, s)))
 		})
 	})
 }

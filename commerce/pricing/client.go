@@ -2,7 +2,6 @@ package pricing
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -12,14 +11,13 @@ import (
 
 // A Client is a Service in another process.
 type Client struct {
-	*remote.Caller // Apply, Plan, Diff, Revert, Rows, Known and Holders
-	api            *remote.Caller
+	*remote.Caller // Apply, Plan, Diff, Revert, Rows, Known, Holders and Events
 }
 
-// Dial returns the client of the service whose Internal and Handler are served
-// at the addresses given, such as http://127.0.0.1:8081.
-func Dial(internal, api string, client *http.Client) *Client {
-	return &Client{Caller: remote.Dial(internal, client), api: remote.Dial(api, client)}
+// Dial returns the client of the service at a peer, which serves its Internal
+// beside its operations. It connects when it is used.
+func Dial(peer commerce.Peer) *Client {
+	return &Client{remote.Dial("pricing", peer)}
 }
 
 // Prices answers what products cost.
@@ -34,11 +32,6 @@ func (c *Client) Prices(ctx context.Context, q PriceQuery) (answer PriceAnswer, 
 	if !q.At.IsZero() {
 		values.Set("at", q.At.Format(time.RFC3339Nano))
 	}
-	_, err = c.api.Get(ctx, "/v1/prices", values, &answer)
+	_, err = c.Get(ctx, "/v1/prices", values, &answer)
 	return answer, err
-}
-
-// Events returns events of the service after a position.
-func (c *Client) Events(ctx context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
-	return c.api.Events(ctx, "pricing", q)
 }

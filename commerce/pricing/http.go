@@ -23,13 +23,9 @@ func (s *Service) Handler() http.Handler {
 	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
 }
 
-// Internal serves the calls of the hub, which a [Client] makes. It trusts whoever
-// reaches it.
-func (s *Service) Internal() http.Handler {
-	mux := http.NewServeMux()
-	remote.Routes(mux, s)
-	return web.Wrap(mux, web.Options{Log: s.log, Clock: s.clock})
-}
+// Internal adds to mux the calls of the hub, which a [Client] makes, at
+// /internal/pricing/. It trusts whoever reaches it.
+func (s *Service) Internal(mux *http.ServeMux) { remote.Routes(mux, "pricing", s) }
 
 // Register adds the operations of pricing to an API.
 func (s *Service) Register(api huma.API) {

@@ -100,7 +100,7 @@ type Run struct {
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"rows_per_second"`
 	Input     string  `json:"input,omitempty" doc:"Name of the uploaded file"`
-	Error     string  `json:"error,omitempty" doc:"Why it failed, was stopped or is held"`
+	Error     string  `json:"error,omitempty" doc:"Why it failed, was stopped, is held or waits"`
 	Guard     string  `json:"guard,omitempty" doc:"The guard that holds it"`
 	Approved  string  `json:"approved_by,omitempty" doc:"Who approved it when it was held"`
 	Started   string  `json:"started_at" format:"date-time"`

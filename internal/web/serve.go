@@ -16,9 +16,11 @@ const (
 	drainTimeout   = 15 * time.Second // for what was begun when the server is asked to stop
 )
 
-// Serve serves HTTP on the listener until ctx ends. Then it takes no more
+// Serve serves HTTP on the listener until ctx ends. It goes on for the delay
+// given, for those who have not heard yet that it is no longer ready, and lets
+// each connection end with the request that is on it. Then it takes no more
 // connections, lets requests finish for a while, and cuts off the rest.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, delay time.Duration) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -32,6 +34,12 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
+	server.SetKeepAlivesEnabled(false)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	case <-time.After(delay):
+	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
@@ -40,10 +48,14 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return nil
 }
 
-// Health adds /healthz, which answers as long as the process lives, and
-// /readyz, which answers 503 with the reason while ready returns an error.
+// Health adds what the keeper of a process asks: /livez and /healthz, which
+// answer as long as it lives, /startupz, which answers once it has started, as
+// nothing is served before, and /readyz, which answers 503 with the reason while
+// ready returns an error.
 func Health(mux *http.ServeMux, ready func(context.Context) error) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeOK(w) })
+	for _, path := range []string{"/healthz", "/livez", "/startupz"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { writeOK(w) })
+	}
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 		defer cancel()

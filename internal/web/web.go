@@ -5,7 +5,7 @@
 //	mux := http.NewServeMux()
 //	api := web.NewAPI(mux, web.Info{Title: "Crossdock", Version: version})
 //	catalog.Register(api) // each service adds its operations
-//	web.Serve(ctx, listener, web.Wrap(mux, web.Options{Log: log, Clock: clock}), log)
+//	web.Serve(ctx, listener, web.Wrap(mux, web.Options{Log: log, Clock: clock}), 0)
 //
 // Begin with [NewAPI], [Register] and [Wrap].
 package web

@@ -288,7 +288,7 @@ func TestServeFinishesWhatItHasBegun(t *testing.T) {
 		_, _ = io.WriteString(w, "done")
 	})
 	served := make(chan error)
-	go func() { served <- Serve(ctx, listener, handler) }()
+	go func() { served <- Serve(ctx, listener, handler, 0) }()
 	bodies := make(chan string)
 	go func() {
 		answer, err := http.Get("http://" + listener.Addr().String())
@@ -321,7 +321,7 @@ func TestServeReportsWhyItCannot(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Serve(t.Context(), listener, http.NotFoundHandler()); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
+	if err := Serve(t.Context(), listener, http.NotFoundHandler(), 0); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("error %v", err)
 	}
 }

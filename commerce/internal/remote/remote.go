@@ -2,17 +2,17 @@
 // service in another process: [Caller] on the one side, [Routes] on the other.
 // Batches travel as their selected rows alone.
 //
-// Routes trust whoever reaches them: they belong on a listener that only the
-// processes of the installation can reach.
+// A service that does not answer is asked again a few times, and then left
+// alone for a while; the error says that it is away, as [schemas.ErrAway] has
+// it. All calls may be made again, since each does nothing twice.
+//
+// Routes trust whoever reaches them: who may do that is seen to before them.
 package remote
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,25 +29,33 @@ const maxAnswer = 64 << 20
 
 // A Caller calls one service in another process.
 type Caller struct {
-	base   string
-	client *http.Client
+	name string // of the service
+	line line
 }
 
-// Dial returns a Caller of the service at an address such as
-// http://127.0.0.1:8081. It connects when it is used.
-func Dial(address string, client *http.Client) *Caller {
-	return &Caller{base: strings.TrimSuffix(address, "/"), client: client}
+// Dial returns a Caller of the service of that name. It connects when it is used.
+func Dial(name string, peer commerce.Peer) *Caller {
+	return &Caller{name: name, line: newLine(name, peer)}
+}
+
+// internal returns the path of an internal operation.
+func (c *Caller) internal(entity string, parts ...string) string {
+	path := []string{"/internal", c.name, url.PathEscape(entity)}
+	for _, part := range parts {
+		path = append(path, url.PathEscape(part))
+	}
+	return strings.Join(path, "/")
 }
 
 // Apply does what the service's Apply does. A call that failed may be made
 // again with the same id: what was applied is not applied twice.
 func (c *Caller) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
-	return c.send(ctx, "/internal/"+b.Entity.Name+"/batches/"+url.PathEscape(id.Run)+"/"+strconv.FormatInt(id.Seq, 10), b)
+	return c.send(ctx, c.internal(b.Entity.Name, "batches", id.Run, strconv.FormatInt(id.Seq, 10)), b)
 }
 
 // Plan does what the service's Plan does.
 func (c *Caller) Plan(ctx context.Context, b *schemas.Batch) (schemas.Outcome, error) {
-	return c.send(ctx, "/internal/"+b.Entity.Name+"/plans", b)
+	return c.send(ctx, c.internal(b.Entity.Name, "plans"), b)
 }
 
 // A diffAnswer is an outcome, and how it would come about.
@@ -59,7 +67,7 @@ type diffAnswer struct {
 // Diff does what the service's Diff does.
 func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, []schemas.Difference, error) {
 	var answer diffAnswer
-	if err := c.post(ctx, "/internal/"+b.Entity.Name+"/differences", b, &answer); err != nil {
+	if err := c.post(ctx, c.internal(b.Entity.Name, "differences"), b, &answer); err != nil {
 		return schemas.Outcome{}, nil, err
 	}
 	if b.Selected != nil {
@@ -72,7 +80,7 @@ func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, [
 
 // Revert does what the service's Revert does.
 func (c *Caller) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (answer schemas.Reverted, err error) {
-	err = c.ask(ctx, "/internal/"+r.Entity+"/reverts/"+url.PathEscape(id.Run)+"/"+strconv.FormatInt(id.Seq, 10), r, &answer)
+	err = c.ask(ctx, c.internal(r.Entity, "reverts", id.Run, strconv.FormatInt(id.Seq, 10)), r, &answer)
 	return answer, err
 }
 
@@ -90,7 +98,7 @@ func (c *Caller) post(ctx context.Context, path string, b *schemas.Batch, answer
 	if err != nil {
 		return fmt.Errorf("encode a batch of %s: %w", b.Entity.Name, err)
 	}
-	_, err = c.call(ctx, http.MethodPost, path, jsonType, body, answer)
+	_, err = c.call(ctx, request{method: http.MethodPost, path: path, body: body, limit: callTimeout}, answer)
 	return err
 }
 
@@ -116,7 +124,7 @@ type knownAnswer struct {
 // Known does what the service's Known does.
 func (c *Caller) Known(ctx context.Context, entity string, keys []string) ([]bool, error) {
 	var answer knownAnswer
-	err := c.ask(ctx, "/internal/"+entity+"/known", knownQuestion{keys}, &answer)
+	err := c.ask(ctx, c.internal(entity, "known"), knownQuestion{keys}, &answer)
 	return answer.Known, err
 }
 
@@ -133,7 +141,7 @@ type holdersAnswer struct {
 // Holders does what the service's Holders does.
 func (c *Caller) Holders(ctx context.Context, entity, field string, values []string) ([]string, error) {
 	var answer holdersAnswer
-	err := c.ask(ctx, "/internal/"+entity+"/holders", holdersQuestion{field, values}, &answer)
+	err := c.ask(ctx, c.internal(entity, "holders"), holdersQuestion{field, values}, &answer)
 	return answer.Holders, err
 }
 
@@ -142,7 +150,7 @@ func (c *Caller) ask(ctx context.Context, path string, question, answer any) err
 	if err != nil {
 		return err
 	}
-	_, err = c.call(ctx, http.MethodPost, path, jsonType, body, answer)
+	_, err = c.call(ctx, request{method: http.MethodPost, path: path, body: body, limit: callTimeout}, answer)
 	return err
 }
 
@@ -156,33 +164,18 @@ func (c *Caller) Get(ctx context.Context, path string, query url.Values, answer 
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return c.call(ctx, http.MethodGet, path, "", nil, answer)
+	return c.call(ctx, request{method: http.MethodGet, path: path, limit: getTimeout}, answer)
 }
 
-func (c *Caller) call(ctx context.Context, method, path, contentType string, body []byte, answer any) (http.Header, error) {
-	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+func (c *Caller) call(ctx context.Context, r request, answer any) (http.Header, error) {
+	got, err := c.line.ask(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
+	if err := json.Unmarshal(got.body, answer); err != nil {
+		return nil, fmt.Errorf("%s: answer: %w", r.call(), err)
 	}
-	response, err := c.client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, failure(method+" "+path, response.StatusCode, text)
-	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return nil, fmt.Errorf("%s %s: answer: %w", method, path, err)
-	}
-	return response.Header, nil
+	return got.header, nil
 }
 
 // failure returns the error that the service has answered with: the one that
@@ -196,7 +189,7 @@ func failure(call string, status int, text []byte) error {
 		} `json:"errors"`
 	}
 	if err := json.Unmarshal(text, &p); err != nil || p.Detail == "" {
-		return fmt.Errorf("%s: status %d", call, status)
+		return &statusError{call: call, status: status}
 	}
 	code, ok := map[int]commerce.Code{
 		http.StatusBadRequest: commerce.Invalid, http.StatusNotFound: commerce.NotFound, http.StatusConflict: commerce.Conflict,
@@ -206,10 +199,26 @@ func failure(call string, status int, text []byte) error {
 		return fmt.Errorf("%s: %w", call, schemas.ErrHistoryGone)
 	}
 	if !ok {
-		return fmt.Errorf("%s: status %d: %w", call, status, errors.New(p.Detail))
+		return &statusError{call: call, status: status, detail: p.Detail}
 	}
 	if len(p.Errors) == 0 {
 		return commerce.Errorf(code, "%s", p.Detail)
 	}
 	return commerce.Errorf(code, "%s", p.Errors[0].Message).At(p.Errors[0].Location)
+}
+
+// A statusError is an answer that is no error for people.
+type statusError struct {
+	call   string
+	status int
+	detail string // as the service has put it, or ""
+}
+
+// Error returns call, status and detail.
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("%s: status %d", e.call, e.status)
+	if e.detail != "" {
+		text += ": " + e.detail
+	}
+	return text
 }

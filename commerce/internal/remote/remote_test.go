@@ -76,13 +76,18 @@ func (s *shelf) Holders(_ context.Context, _, field string, values []string) ([]
 	return slices.Repeat([]string{field}, len(values)), s.err
 }
 
+func (s *shelf) Events(_ context.Context, q commerce.EventQuery) (commerce.EventPage, error) {
+	event := commerce.Event{ID: "1", Source: "/shop", Type: q.Types[0], Sequence: q.After, Time: time.Unix(1, 0).UTC(), Data: json.RawMessage(`{}`)}
+	return commerce.EventPage{Events: []commerce.Event{event}, Last: int64(q.Limit), More: true}, s.err
+}
+
 func dial(t *testing.T, backend Backend) *Caller {
 	t.Helper()
 	mux := http.NewServeMux()
-	Routes(mux, backend)
+	Routes(mux, "shop", backend)
 	server := httptest.NewServer(web.Wrap(mux, web.Options{Log: slog.New(slog.DiscardHandler), Clock: time.Now}))
 	t.Cleanup(server.Close)
-	return Dial(server.URL, server.Client())
+	return Dial("shop", commerce.Peer{URL: server.URL})
 }
 
 func TestABatchArrivesAsItWas(t *testing.T) {
@@ -193,22 +198,22 @@ func TestBadCallsAreRefused(t *testing.T) {
 		status     int
 		want       string
 	}{
-		{"/internal/producd/plans", `{}`, 404, "producd"},
-		{"/internal/product/batches/r/x", `{}`, 400, "path.seq"},
-		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"sku","values":[]}]}`, 400, "column sku has 0 values of 1"},
-		{"/internal/product/plans", `{"rows":0,"columns":[{"name":"sku","values":[]},{"name":"sku","values":[]}]}`, 400, "comes twice"},
-		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"sku","values":["a"],"absent":[1]}]}`, 400, "absent in row 1 of 1"},
-		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"size","values":["a"]}]}`, 400, "no field size"},
-		{"/internal/product/plans", `{"rows":1,"columns":[{"name":"weight","values":["1,5"]}]}`, 400, "is not a decimal number"},
-		{"/internal/stock_level/plans", `{"rows":1,"columns":[{"name":"as_of","values":["now"]}]}`, 400, "is no moment"},
-		{"/internal/product/plans", `{"row":1}`, 400, "unknown field"},
-		{"/internal/product/known", `[]`, 400, "body"},
+		{"/internal/shop/producd/plans", `{}`, 404, "producd"},
+		{"/internal/shop/product/batches/r/x", `{}`, 400, "path.seq"},
+		{"/internal/shop/product/plans", `{"rows":1,"columns":[{"name":"sku","values":[]}]}`, 400, "column sku has 0 values of 1"},
+		{"/internal/shop/product/plans", `{"rows":0,"columns":[{"name":"sku","values":[]},{"name":"sku","values":[]}]}`, 400, "comes twice"},
+		{"/internal/shop/product/plans", `{"rows":1,"columns":[{"name":"sku","values":["a"],"absent":[1]}]}`, 400, "absent in row 1 of 1"},
+		{"/internal/shop/product/plans", `{"rows":1,"columns":[{"name":"size","values":["a"]}]}`, 400, "no field size"},
+		{"/internal/shop/product/plans", `{"rows":1,"columns":[{"name":"weight","values":["1,5"]}]}`, 400, "is not a decimal number"},
+		{"/internal/shop/stock_level/plans", `{"rows":1,"columns":[{"name":"as_of","values":["now"]}]}`, 400, "is no moment"},
+		{"/internal/shop/product/plans", `{"row":1}`, 400, "unknown field"},
+		{"/internal/shop/product/known", `[]`, 400, "body"},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+tt.path, strings.NewReader(tt.body))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.line.base+tt.path, strings.NewReader(tt.body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := c.client.Do(r)
+		answer, err := c.line.client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +227,7 @@ func TestBadCallsAreRefused(t *testing.T) {
 
 func TestAServiceThatIsAwayIsAnError(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
-	c := Dial(server.URL, server.Client())
+	c := Dial("shop", commerce.Peer{URL: server.URL})
 	if _, err := c.Known(t.Context(), "product", nil); err == nil || !strings.Contains(err.Error(), "status 404") {
 		t.Errorf("a stranger's 404: %v", err)
 	}
@@ -242,7 +247,7 @@ func TestRowsEndWithASequenceOrAnError(t *testing.T) {
 	}{
 		{"all of them", &shelf{rows: one, more: two}, "sku|weight A|1.5 B|<null> sku|deleted C|true 7 "},
 		{"an error first", &shelf{err: commerce.Errorf(commerce.Invalid, "is none").At("columns")}, "0 columns: is none"},
-		{"history gone", &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}, "0 POST /internal/product/rows: " + schemas.ErrHistoryGone.Error()},
+		{"history gone", &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}, "0 POST /internal/shop/product/rows: " + schemas.ErrHistoryGone.Error()},
 		{"an error between", &shelf{rows: one, late: commerce.Errorf(commerce.Conflict, "lost")}, "sku|weight A|1.5 B|<null> 0 rows of product: lost"},
 		{"a secret between", &shelf{rows: one, late: errors.New("path of the file")}, "sku|weight A|1.5 B|<null> 0 rows of product: internal error; the log tells more under request "},
 	} {
@@ -263,11 +268,11 @@ func TestRowsEndWithASequenceOrAnError(t *testing.T) {
 
 func TestRowsThatAreCutOffAreAnError(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"batch":{"rows":0,"columns":[]}}` + "\n": "cut off", `{"batch":{"rows":1,"columns":[{"name":"sku","values":["A"`: "cut off",
+		`{"batch":{"rows":0,"columns":[]}}` + "\n": "broken off the rows of product: EOF", `{"batch":{"rows":1,"columns":[{"name":"sku","values":["A"`: "broken off the rows of product: unexpected EOF",
 		`{}`: "holds no batch", `{"batch":{"rows":1,"columns":[{"name":"size","values":["A"]}]}}`: "no field size",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
-		_, err := Dial(server.URL, server.Client()).Rows(t.Context(), schemas.RowsRequest{Entity: "product"}, func(*schemas.Batch) error { return nil })
+		_, err := Dial("shop", commerce.Peer{URL: server.URL}).Rows(t.Context(), schemas.RowsRequest{Entity: "product"}, func(*schemas.Batch) error { return nil })
 		server.Close()
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", body, err, want)
@@ -298,5 +303,15 @@ func TestARevertTravels(t *testing.T) {
 	_, err = dial(t, &shelf{err: fmt.Errorf("x: %w", schemas.ErrHistoryGone)}).Revert(t.Context(), schemas.BatchID{Run: "v"}, schemas.RevertRequest{Entity: "product"})
 	if !errors.Is(err, schemas.ErrHistoryGone) {
 		t.Errorf("a run that is forgotten: %v", err)
+	}
+}
+
+func TestEventsTravel(t *testing.T) {
+	query := commerce.EventQuery{After: 7, Types: []string{"shop.thing.changed.v1"}, Limit: 3}
+	s := &shelf{}
+	want, _ := s.Events(t.Context(), query)
+	got, err := dial(t, s).Events(t.Context(), query)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
 	}
 }

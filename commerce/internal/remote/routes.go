@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"crossdock/commerce"
 	"crossdock/internal/web"
 	"crossdock/schemas"
 )
@@ -24,27 +25,29 @@ type Backend interface {
 	Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schemas.Batch) error) (int64, error)
 	Known(ctx context.Context, entity string, keys []string) ([]bool, error)
 	Holders(ctx context.Context, entity, field string, values []string) ([]string, error)
+	commerce.Feed
 }
 
-// Routes adds to mux what a [Caller] calls.
-func Routes(mux *http.ServeMux, backend Backend) {
-	mux.HandleFunc("POST /internal/{entity}/batches/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
+// Routes adds to mux what a [Caller] of the service of that name calls.
+func Routes(mux *http.ServeMux, name string, backend Backend) {
+	at := "POST /internal/" + name + "/{entity}/"
+	mux.HandleFunc(at+"batches/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
 		id, ok := batchID(w, r)
 		if !ok {
 			return
 		}
 		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Apply(r.Context(), id, b) })
 	})
-	mux.HandleFunc("POST /internal/{entity}/plans", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(at+"plans", func(w http.ResponseWriter, r *http.Request) {
 		withBatch(w, r, func(b *schemas.Batch) (any, error) { return backend.Plan(r.Context(), b) })
 	})
-	mux.HandleFunc("POST /internal/{entity}/differences", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(at+"differences", func(w http.ResponseWriter, r *http.Request) {
 		withBatch(w, r, func(b *schemas.Batch) (any, error) {
 			outcome, differences, err := backend.Diff(r.Context(), b)
 			return diffAnswer{outcome, differences}, err
 		})
 	})
-	mux.HandleFunc("POST /internal/{entity}/reverts/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(at+"reverts/{run}/{seq}", func(w http.ResponseWriter, r *http.Request) {
 		id, ok := batchID(w, r)
 		if !ok {
 			return
@@ -54,14 +57,17 @@ func Routes(mux *http.ServeMux, backend Backend) {
 			return backend.Revert(r.Context(), id, q)
 		})
 	})
-	mux.HandleFunc("POST /internal/{entity}/rows", func(w http.ResponseWriter, r *http.Request) { serveRows(w, r, backend) })
-	mux.HandleFunc("POST /internal/{entity}/known", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /internal/"+name+"/events", func(w http.ResponseWriter, r *http.Request) {
+		withQuestion(w, r, func(q commerce.EventQuery) (any, error) { return backend.Events(r.Context(), q) })
+	})
+	mux.HandleFunc(at+"rows", func(w http.ResponseWriter, r *http.Request) { serveRows(w, r, backend) })
+	mux.HandleFunc(at+"known", func(w http.ResponseWriter, r *http.Request) {
 		withQuestion(w, r, func(q knownQuestion) (any, error) {
 			known, err := backend.Known(r.Context(), r.PathValue("entity"), q.Keys)
 			return knownAnswer{known}, err
 		})
 	})
-	mux.HandleFunc("POST /internal/{entity}/holders", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(at+"holders", func(w http.ResponseWriter, r *http.Request) {
 		withQuestion(w, r, func(q holdersQuestion) (any, error) {
 			holders, err := backend.Holders(r.Context(), r.PathValue("entity"), q.Field, q.Values)
 			return holdersAnswer{holders}, err

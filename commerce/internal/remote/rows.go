@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,34 +35,22 @@ func (c *Caller) Rows(ctx context.Context, r schemas.RowsRequest, fn func(*schem
 	}
 	ctx, cancel := context.WithCancel(ctx) // ends the stream where fn fails
 	defer cancel()
-	path := "/internal/" + entity.Name + "/rows"
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	question := request{method: http.MethodPost, path: c.internal(entity.Name, "rows"), body: body, limit: callTimeout, stream: true}
+	got, err := c.line.ask(ctx, question)
 	if err != nil {
 		return 0, err
 	}
-	request.Header.Set("Content-Type", jsonType)
-	response, err := c.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusOK {
-		return readRows(entity, response.Body, fn)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return 0, fmt.Errorf("POST %s: %w", path, err)
-	}
-	return 0, failure("POST "+path, response.StatusCode, text)
+	defer got.stream.Close()
+	return c.readRows(entity, got.stream, fn)
 }
 
-func readRows(entity *schemas.Entity, r io.Reader, fn func(*schemas.Batch) error) (int64, error) {
+func (c *Caller) readRows(entity *schemas.Entity, r io.Reader, fn func(*schemas.Batch) error) (int64, error) {
 	for lines := json.NewDecoder(r); ; {
 		var line rowsLine
 		err := lines.Decode(&line)
 		switch {
 		case err != nil:
-			return 0, fmt.Errorf("rows of %s were cut off: %w", entity.Name, err)
+			return 0, c.line.away(fmt.Sprintf("has broken off the rows of %s: %s", entity.Name, err))
 		case line.Failure != "":
 			return 0, fmt.Errorf("rows of %s: %s", entity.Name, line.Failure)
 		case line.Next != nil:

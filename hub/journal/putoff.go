@@ -1,0 +1,14 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+)
+
+// PutOff puts a run that is under way back among those that wait, and says why.
+func (j *Journal) PutOff(ctx context.Context, id, reason string) error {
+	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = ? WHERE id = ? AND status = 'running'`, reason, id)
+		return err
+	})
+}
