@@ -51,12 +51,17 @@ bench: build
 	bin/bench -binary bin/crossdock
 
 # KILLS of a run and as many of a server; DISKS that fill up, turn read-only or
-# lose power, which needs root. SEED repeats an earlier one.
+# lose power, which needs root. SEED repeats an earlier one. Then EVENTS are
+# published while RabbitMQ is killed or stopped STOPS times.
 KILLS ?= 200
 DISKS ?= 20
+EVENTS ?= 100000
+STOPS ?= 20
 torture: build
 	$(GO) build -tags $(TAGS) -o bin/torture ./cmd/torture
 	bin/torture -binary bin/crossdock -kills $(KILLS) -disks $(DISKS) $(if $(SEED),-seed $(SEED))
+	CROSSDOCK_CHAOS_EVENTS=$(EVENTS) CROSSDOCK_CHAOS_STOPS=$(STOPS) \
+		$(GO) test -tags $(TAGS) -count=1 -timeout 60m -v -run '^TestEventsOutliveTheBroker$$' ./cmd/crossdock
 
 # Builds the program with one mistake after another, each of which torture must find.
 mutants:

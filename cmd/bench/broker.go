@@ -33,6 +33,7 @@ func brokerSteps() []step {
 	return []step{
 		{name: publishFloor, floor: "amqp"},
 		{name: "events published on RabbitMQ", floor: "rabbit", of: publishFloor, bar: 0.8},
+		{name: "events relayed from an outbox to RabbitMQ", floor: "relay", of: publishFloor, bar: 0.5},
 		{name: "events published in the data folder", floor: "embedded", of: publishFloor},
 	}
 }

@@ -39,6 +39,8 @@ func measureFloor(kind, file, dir string) error {
 		rows, took, err = floorPostgres(context.Background(), kind, file)
 	case "amqp", "rabbit", "embedded":
 		rows, took, err = floorPublish(context.Background(), kind, dir)
+	case "relay":
+		rows, took, err = floorRelay(context.Background(), dir)
 	default:
 		err = fmt.Errorf("unknown floor %q", kind)
 	}
