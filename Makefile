@@ -1,10 +1,12 @@
 # make run    builds, imports the example supplier, shows what was applied and parked, and serves
+# make services       starts a RabbitMQ and a PostgreSQL of the project's own
+# make services-stop  ends them
 # make test   runs every test
 # make bench  measures, beside the floors
 # make lint   checks
 # make torture  kills, fills disks and cuts power, and looks what is left
 
-.PHONY: build run test needs bench lint fuzz torture mutants clean
+.PHONY: build run services services-stop test needs bench lint fuzz torture mutants clean
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -22,6 +24,15 @@ run: build
 	@bin/crossdock --data $(DATA) run examples/first-light || test $$? -eq 3
 	@echo
 	@bin/crossdock --data $(DATA) serve --listen $(LISTEN) --pipelines examples/first-light
+
+# A RabbitMQ and a PostgreSQL on loopback, which keep their data in .services.
+services: needs
+	@$(GO) build -o bin/services ./cmd/services
+	@bin/services start
+
+services-stop:
+	@$(GO) build -o bin/services ./cmd/services
+	@bin/services stop
 
 test: needs
 	$(GO) test -race -tags $(TAGS) ./...

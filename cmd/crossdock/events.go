@@ -30,7 +30,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringVar(&t.after, "after", feed.Latest, "where to begin: latest, oldest, or where an earlier one ended")
 	flags.BoolVar(&t.follow, "follow", true, "wait for more")
 	flags.Int64Var(&t.count, "count", 0, "end after so many events; 0: never")
-	return group("events", "Follow what happens in the services", cmd)
+	return group("events", "Follow what happens in the services", cmd, a.failedCommand())
 }
 
 // A tail is what shall be followed.

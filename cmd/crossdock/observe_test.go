@@ -43,7 +43,7 @@ func TestTheManualNamesEveryMetric(t *testing.T) {
 		slices.Sort(labels)
 		written[row[1]] = row[2] + " " + strings.Join(labels, " ")
 	}
-	s := serveForTest(t)
+	s := serveForTest(t, func(a *app) { a.bus = bus{openEmbedded(t)} })
 	s.upload(t, uploaded)
 	served := s.scrape(t)
 	for name, is := range served {

@@ -32,6 +32,7 @@ type Server struct {
 	URL string // with the user crossdock and its password
 
 	dir      string
+	keep     bool   // the folder stays
 	programs string // the folder that they lie in
 	owner    *child.Account
 	ports    ports
@@ -57,7 +58,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: cfg.Dir, programs: programs}
+	s := &Server{dir: cfg.Dir, keep: cfg.Dir != "", programs: programs}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "crossdock-rabbitmq-"); err != nil {
 			return nil, err
@@ -178,10 +179,10 @@ func (s *Server) Stop() error {
 	for _, p := range []*process{s.broker, s.names} {
 		p.end(syscall.SIGTERM)
 	}
-	if strings.HasPrefix(filepath.Base(s.dir), "crossdock-rabbitmq-") {
-		return os.RemoveAll(s.dir)
+	if s.keep {
+		return nil
 	}
-	return nil
+	return os.RemoveAll(s.dir)
 }
 
 // Kill ends the broker at once. Whatever it has not yet written it never will.

@@ -30,6 +30,7 @@ type Server struct {
 	URL string
 
 	dir      string
+	keep     bool   // the folder stays
 	postgres string // the program
 	args     []string
 	owner    *child.Account
@@ -59,22 +60,36 @@ func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
 	if s.owner, err = child.OwnerOf(dir, "postgres", "nobody"); err != nil { // it refuses to run as root
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	create := exec.CommandContext(ctx, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	create.Dir = dir
-	child.Prepare(create, s.owner, syscall.SIGINT)
-	if out, err := create.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	if err := s.create(ctx, initdb, "-A", "trust", "--no-sync"); err != nil {
+		return nil, err
 	}
-	s.args = []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
-	for _, one := range settings {
-		s.args = append(s.args, "-c", one)
-	}
+	s.args = arguments(s.data(), append([]string{"unix_socket_directories=" + dir, "listen_addresses="}, settings...))
 	if err := s.Resume(ctx); err != nil {
 		return nil, err
 	}
 	s.URL = (&url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir)}).String()
 	return s, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// create makes a cluster.
+func (s *Server) create(ctx context.Context, initdb string, options ...string) error {
+	cmd := exec.CommandContext(ctx, initdb, append([]string{"-D", s.data(), "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-instructions"}, options...)...)
+	cmd.Dir = s.dir
+	child.Prepare(cmd, s.owner, syscall.SIGINT)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+func arguments(data string, settings []string) []string {
+	args := []string{"-D", data}
+	for _, one := range settings {
+		args = append(args, "-c", one)
+	}
+	return args
 }
 
 // find returns the programs: those on the PATH, else Debian's newest.
@@ -149,10 +164,14 @@ func (s *Server) follow(messages io.Reader, ready chan<- struct{}) string {
 // data stays.
 func (s *Server) Halt() error { return s.end(syscall.SIGQUIT) }
 
-// Stop ends the server and removes its folder.
+// Stop ends the server and removes its folder where that is not to stay.
 func (s *Server) Stop() error {
 	// Asked to stop fast, it ends its connections and writes nothing more than it must.
-	return errors.Join(s.end(os.Interrupt), os.RemoveAll(s.dir))
+	err := s.end(os.Interrupt)
+	if s.keep {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 func (s *Server) end(how os.Signal) error {
