@@ -193,7 +193,7 @@ func (x *execution) book(ctx context.Context, one *processed, commit journal.Com
 	x.booking = b
 	go func() { // ends with the commit; booked awaits it
 		stage, done := x.stage(ctx, commitStage)
-		err := x.hub.commit(stage, x.pipeline.Name, x.id, commit)
+		err := x.hub.commit(stage, x.pipeline.Name, x.claim(), commit)
 		done(err)
 		if err != nil {
 			err = fmt.Errorf("write the journal of run %s: %w", x.id, err)

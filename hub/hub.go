@@ -12,6 +12,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,10 @@ type Config struct {
 	Patience time.Duration
 	// PipelineDir holds pipelines that uploads may name beside those that were run before.
 	PipelineDir string
+	// TurnSpan is for how long the turn of a pipeline is taken where several hubs
+	// share the journal: that of a hub that died passes to another after so long.
+	// Zero is 30 seconds.
+	TurnSpan time.Duration
 }
 
 // A Hub runs pipelines and keeps their journal.
@@ -76,6 +81,7 @@ type Hub struct {
 	wake    chan struct{} // an upload was accepted
 
 	rejected chan struct{} // a row was
+	name     string        // what other hubs call this one
 
 	mu      sync.Mutex
 	running map[string]bool // pipelines that run in this process
@@ -84,6 +90,7 @@ type Hub struct {
 // Open opens the journal.
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	cfg.Store.Dir, cfg.Tracer = cfg.Dir, tracerOr(cfg.Tracer)
+	cfg.TurnSpan = cmp.Or(cfg.TurnSpan, 30*time.Second)
 	j, err := journal.Open(ctx, cfg.Store, cfg.Clock)
 	if err != nil {
 		return nil, err
@@ -93,7 +100,8 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		return nil, errors.Join(err, j.Close())
 	}
 	return &Hub{
-		Config: cfg, journal: j, metrics: newMetrics(), wake: make(chan struct{}, 1), rejected: make(chan struct{}, 1), running: map[string]bool{},
+		Config: cfg, journal: j, metrics: newMetrics(), wake: make(chan struct{}, 1), rejected: make(chan struct{}, 1),
+		name: nameOfProcess(), running: map[string]bool{},
 	}, nil
 }
 

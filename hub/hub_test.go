@@ -149,6 +149,7 @@ func (s *shelf) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch)
 	if s.fail != nil {
 		return schemas.Outcome{}, s.fail
 	}
+	id.Turn = schemas.Turn{} // it is no part of the name
 	if outcome, ok := s.done[id]; ok {
 		return outcome, nil
 	}

@@ -112,8 +112,8 @@ func (m *metrics) found(pipeline string, one *processed, outcome schemas.Outcome
 }
 
 // commit writes a batch to the journal, and counts it there and here.
-func (h *Hub) commit(ctx context.Context, pipeline, run string, c journal.Commit) error {
-	if err := h.journal.Commit(ctx, run, c); err != nil {
+func (h *Hub) commit(ctx context.Context, pipeline string, claim journal.Claim, c journal.Commit) error {
+	if err := h.journal.Commit(ctx, claim, c); err != nil {
 		return err
 	}
 	h.metrics.counted(pipeline, c.Counts)

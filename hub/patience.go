@@ -155,9 +155,9 @@ var errPutOff = errors.New("waits in the queue")
 
 // putOff puts a run back into the queue until the service is back. Those of its
 // pipeline that were accepted later do not overtake it.
-func (h *Hub) putOff(ctx context.Context, id string, err error) error {
+func (h *Hub) putOff(ctx context.Context, claim journal.Claim, err error) error {
 	reason := "waits for a service: " + err.Error()
-	return errors.Join(fmt.Errorf("%w: %w", errPutOff, err), h.journal.PutOff(context.WithoutCancel(ctx), id, reason))
+	return errors.Join(fmt.Errorf("%w: %w", errPutOff, err), h.journal.PutOff(context.WithoutCancel(ctx), claim, reason))
 }
 
 // away reports whether the run was put off for a service that is still away. It

@@ -89,19 +89,21 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	}
 	// Rows are read under the lock: a run that is under way may deliver or
 	// supersede them.
-	release, err := h.lock(ctx, name)
+	held, err := h.lock(ctx, name)
 	if err != nil {
 		return failed, err
 	}
-	defer release()
-	id := newRunID(h.Clock())
-	if err := h.begin(ctx, p, id, cause, journal.Running, Options{}); err != nil {
+	defer held.release()
+	claim := journal.Claim{Run: newRunID(h.Clock()), Turn: held.turn}
+	if err := h.begin(ctx, p, claim, cause, journal.Running, Options{}); err != nil {
 		return failed, err
 	}
 	started := h.Clock()
-	ctx, end := h.traced(ctx, id, name)
+	ctx, end := h.traced(ctx, claim.Run, name)
 	// What was due stays so, and is seen to later.
-	x := &execution{hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By, Requeue: filter.Due}, id: id}
+	x := &execution{
+		hub: h, pipeline: p, options: Options{Progress: options.Progress, By: options.By, Requeue: filter.Due}, id: claim.Run, turn: claim.Turn,
+	}
 	if filter.Due {
 		err = h.journal.OpenDue(ctx, name)
 	}
@@ -118,7 +120,7 @@ func (h *Hub) replay(ctx context.Context, filter journal.ErrorFilter, cause stri
 	s := x.summary(err, h.Clock().Sub(started))
 	h.metrics.ended(&s)
 	end(&s, err)
-	if _, finishErr := h.journal.Finish(context.WithoutCancel(ctx), id, s.Status, s.Error, nil); err == nil {
+	if _, finishErr := h.journal.Finish(context.WithoutCancel(ctx), claim, s.Status, s.Error, nil); err == nil {
 		err = finishErr
 	}
 	return s, err
@@ -328,7 +330,7 @@ func (x *execution) applyParked(ctx context.Context, processor *pipelines.Proces
 
 func (x *execution) commitReplay(ctx context.Context, commit journal.Commit) error {
 	commit.By = x.options.By
-	if err := x.hub.commit(ctx, x.pipeline.Name, x.id, commit); err != nil {
+	if err := x.hub.commit(ctx, x.pipeline.Name, x.claim(), commit); err != nil {
 		return fmt.Errorf("write the journal of run %s: %w", x.id, err)
 	}
 	x.counts.Add(commit.Counts)

@@ -48,7 +48,7 @@ func (b *bench) park(t *testing.T, run string, rows ...*journal.Row) {
 		r.Run = run
 	}
 	n := int64(len(rows))
-	if err := b.Journal().Commit(t.Context(), run, journal.Commit{Counts: journal.Counts{Read: n, Rejected: n}, Parked: rows}); err != nil {
+	if err := b.Journal().Commit(t.Context(), journal.Claim{Run: run}, journal.Commit{Counts: journal.Counts{Read: n, Rejected: n}, Parked: rows}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -39,12 +39,12 @@ func (h *Hub) Revert(ctx context.Context, id string, options RevertOptions) (Rev
 		return h.tryRevert(ctx, &run)
 	}
 	// Not beside a run that may change the same rows.
-	release, err := h.lock(ctx, run.Pipeline)
+	held, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return RevertSummary{Reverts: id}, err
 	}
-	defer release()
-	revert, err := h.beginRevert(ctx, &run, journal.Running, options.By)
+	defer held.release()
+	revert, err := h.beginRevert(ctx, &run, journal.Running, options.By, held.turn)
 	if err != nil {
 		return RevertSummary{Reverts: id}, err
 	}
@@ -57,7 +57,7 @@ func (h *Hub) QueueRevert(ctx context.Context, id, by string) (journal.Run, erro
 	if err != nil {
 		return journal.Run{}, err
 	}
-	revert, err := h.beginRevert(ctx, &run, journal.Queued, by)
+	revert, err := h.beginRevert(ctx, &run, journal.Queued, by, 0)
 	if err != nil {
 		return journal.Run{}, err
 	}
@@ -80,7 +80,7 @@ func (h *Hub) revertible(ctx context.Context, id string) (journal.Run, error) {
 }
 
 // beginRevert begins to put a run back, or goes on with what was interrupted.
-func (h *Hub) beginRevert(ctx context.Context, run *journal.Run, status journal.Status, by string) (journal.Revert, error) {
+func (h *Hub) beginRevert(ctx context.Context, run *journal.Run, status journal.Status, by string, turn int64) (journal.Revert, error) {
 	last, there, err := h.journal.LastRevert(ctx, run.ID)
 	if err != nil {
 		return last, err
@@ -91,13 +91,14 @@ func (h *Hub) beginRevert(ctx context.Context, run *journal.Run, status journal.
 			if status == journal.Queued {
 				return last, h.journal.WaitAgain(ctx, last.ID)
 			}
-			_, err := h.journal.Resume(ctx, last.ID)
+			last.Turn = turn
+			_, err := h.journal.Resume(ctx, last.Claim())
 			return last, err
 		default:
 		}
 	}
 	revert := journal.Revert{Reverts: run.ID, By: by, Run: journal.Run{
-		ID: newRunID(h.Clock()), Pipeline: run.Pipeline, Entity: run.Entity, Cause: "revert", Status: status,
+		ID: newRunID(h.Clock()), Turn: turn, Pipeline: run.Pipeline, Entity: run.Entity, Cause: "revert", Status: status,
 		PipelineFile: run.PipelineFile, PipelineHash: run.PipelineHash,
 	}}
 	return revert, h.journal.BeginRevert(ctx, revert)
@@ -124,7 +125,10 @@ func (h *Hub) putBack(ctx context.Context, r *journal.Revert, options RevertOpti
 	err := h.putBackAll(ctx, r, &s, options)
 	s.end(err, h.Clock().Sub(started).Seconds())
 	h.metrics.ended(&s.Summary)
-	_, finishErr := h.journal.Finish(context.WithoutCancel(ctx), r.ID, s.Status, s.Error, nil)
+	if errors.Is(err, schemas.ErrOvertaken) {
+		return s, err // the run belongs to another hub
+	}
+	_, finishErr := h.journal.Finish(context.WithoutCancel(ctx), r.Claim(), s.Status, s.Error, nil)
 	return s, errors.Join(err, finishErr)
 }
 
@@ -143,7 +147,8 @@ func (h *Hub) putBackAll(ctx context.Context, r *journal.Revert, s *RevertSummar
 		}
 		// A step is done or not begun.
 		step := context.WithoutCancel(ctx)
-		some, err := target.Revert(step, schemas.BatchID{Run: r.ID, Seq: seq}, request)
+		id := schemas.BatchID{Run: r.ID, Seq: seq, Turn: schemas.Turn{Of: r.Pipeline, Number: r.Turn}}
+		some, err := target.Revert(step, id, request)
 		if errors.Is(err, schemas.ErrAway) {
 			return fmt.Errorf("%w: %w; crossdock runs revert %s goes on where it was", ErrStopped, err, r.Reverts)
 		}
@@ -151,7 +156,7 @@ func (h *Hub) putBackAll(ctx context.Context, r *journal.Revert, s *RevertSummar
 			return revertFailure(r.Reverts, err)
 		}
 		counts := s.add(some)
-		if err := h.commit(step, r.Pipeline, r.ID, journal.Commit{Counts: counts, Cursor: some.Next}); err != nil {
+		if err := h.commit(step, r.Pipeline, r.Claim(), journal.Commit{Counts: counts, Cursor: some.Next}); err != nil {
 			return fmt.Errorf("write the journal of run %s: %w", r.ID, err)
 		}
 		if options.Progress != nil {
@@ -209,13 +214,13 @@ func (h *Hub) targetOf(entity string) (Target, error) {
 
 // workRevert puts back a run that waits for it. When ctx ends it waits again.
 func (h *Hub) workRevert(ctx context.Context, run *journal.Run) error {
-	release, err := h.lock(ctx, run.Pipeline)
+	held, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer held.release()
 	// Another process may have done it since it was listed.
-	taken, err := h.journal.Resume(ctx, run.ID)
+	taken, err := h.journal.Resume(ctx, journal.Claim{Run: run.ID, Turn: held.turn})
 	if err != nil || !taken {
 		return err
 	}
@@ -223,6 +228,7 @@ func (h *Hub) workRevert(ctx context.Context, run *journal.Run) error {
 	if err != nil || !there {
 		return err
 	}
+	revert.Turn = held.turn
 	s, err := h.putBack(ctx, &revert, RevertOptions{})
 	if away := errors.Is(err, schemas.ErrAway); s.Status == journal.Stopped && (away || ctx.Err() != nil) {
 		err = h.journal.WaitAgain(context.WithoutCancel(ctx), run.ID)

@@ -90,6 +90,7 @@ type execution struct {
 	pipeline *pipelines.Pipeline
 	options  Options
 	id       string
+	turn     int64 // of the pipeline
 	target   Target
 	source   connectors.Source
 	stream   connectors.Stream
@@ -136,7 +137,7 @@ type processed struct {
 // When ctx ends the batch under way is finished, and the run is stopped.
 func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (Summary, error) {
 	if options.DryRun {
-		return h.execute(ctx, p, options, newRunID(h.Clock()))
+		return h.execute(ctx, p, options, journal.Claim{Run: newRunID(h.Clock())})
 	}
 	s, err := h.runLocked(ctx, p, options)
 	h.rouseAfter(ctx, &s)
@@ -145,25 +146,25 @@ func (h *Hub) Run(ctx context.Context, p *pipelines.Pipeline, options Options) (
 
 // runLocked runs a pipeline under its lock.
 func (h *Hub) runLocked(ctx context.Context, p *pipelines.Pipeline, options Options) (Summary, error) {
-	release, err := h.lock(ctx, p.Name)
+	held, err := h.lock(ctx, p.Name)
 	if err != nil {
 		return Summary{Pipeline: p.Name, Entity: p.Entity.Name, Status: journal.Failed, Error: err.Error()}, err
 	}
-	defer release()
-	id := newRunID(h.Clock())
-	if err := h.begin(ctx, p, id, "command", journal.Running, options); err != nil {
+	defer held.release()
+	claim := journal.Claim{Run: newRunID(h.Clock()), Turn: held.turn}
+	if err := h.begin(ctx, p, claim, "command", journal.Running, options); err != nil {
 		return Summary{}, err
 	}
-	return h.execute(ctx, p, options, id)
+	return h.execute(ctx, p, options, claim)
 }
 
-func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string, status journal.Status, options Options) error {
+func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, claim journal.Claim, cause string, status journal.Status, options Options) error {
 	file, err := filepath.Abs(p.File)
 	if err != nil {
 		return err
 	}
 	run := journal.Run{
-		ID: id, Pipeline: p.Name, Entity: p.Entity.Name, Cause: cause, Status: status,
+		ID: claim.Run, Turn: claim.Turn, Pipeline: p.Name, Entity: p.Entity.Name, Cause: cause, Status: status,
 		PipelineFile: file, PipelineHash: p.Hash, TraceParent: traceOf(ctx), Lifted: strings.Join(options.Lifted, ","),
 	}
 	if input := options.Input; input != nil {
@@ -173,22 +174,23 @@ func (h *Hub) begin(ctx context.Context, p *pipelines.Pipeline, id, cause string
 }
 
 // newRunID returns an id that sorts by time and can be read out: 20261121-141058-k7qd.
-func newRunID(now time.Time) string {
-	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
-}
+func newRunID(now time.Time) string { return runIDAt(now) + "-" + strings.ToLower(rand.Text()[:4]) }
+
+// runIDAt returns what the ids of the runs begin with that began then.
+func runIDAt(t time.Time) string { return t.UTC().Format("20060102-150405") }
 
 // errLost tells that a run has ended because the database was gone.
 var errLost = errors.New("the connection to PostgreSQL was lost; what is committed stays, and the next run begins anew without doubling it")
 
 // execute runs a pipeline under a run that has begun, and ends it.
-func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, id string) (s Summary, err error) {
+func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, claim journal.Claim) (s Summary, err error) {
 	started := h.Clock()
-	ctx, end := h.traced(ctx, id, p.Name)
+	ctx, end := h.traced(ctx, claim.Run, p.Name)
 	defer func() {
 		h.metrics.ended(&s)
 		end(&s, err)
 	}()
-	x := &execution{hub: h, pipeline: p, options: options, id: id, byRule: map[string]int64{}}
+	x := &execution{hub: h, pipeline: p, options: options, id: claim.Run, turn: claim.Turn, byRule: map[string]int64{}}
 	defer x.close()
 	err = x.begin(ctx)
 	hashes := x.hashBeside(ctx)
@@ -222,19 +224,22 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if options.Requeue && lost {
 		// Where it cannot be queued now, it is when it is seen that nobody works on it.
 		s.Status = journal.Queued
-		return s, errors.Join(err, h.journal.Requeue(context.WithoutCancel(ctx), id))
+		return s, errors.Join(err, h.journal.Requeue(context.WithoutCancel(ctx), claim))
 	}
 	if options.Requeue && away {
 		s.Status = journal.Queued
-		return s, h.putOff(ctx, id, err)
+		return s, h.putOff(ctx, claim, err)
 	}
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
 		s.Status = journal.Queued
-		return s, h.journal.Requeue(context.WithoutCancel(ctx), id)
+		return s, h.journal.Requeue(context.WithoutCancel(ctx), claim)
+	}
+	if errors.Is(err, schemas.ErrOvertaken) {
+		return s, err // the run belongs to another hub
 	}
 	if held, ok := errors.AsType[*HeldError](err); ok {
 		ctx := context.WithoutCancel(ctx)
-		return s, errors.Join(err, h.journal.Hold(ctx, id, held.Guard, held.Error()), h.journal.Assess(ctx, assessment))
+		return s, errors.Join(err, h.journal.Hold(ctx, claim, held.Guard, held.Error()), h.journal.Assess(ctx, assessment))
 	}
 	err = errors.Join(err, x.finish(context.WithoutCancel(ctx), &s, hashes, err))
 	return s, errors.Join(err, h.journal.Assess(context.WithoutCancel(ctx), assessment))
@@ -254,7 +259,7 @@ func (x *execution) finish(ctx context.Context, s *Summary, hashes *hashes, fail
 			return err
 		}
 	}
-	superseded, err := h.journal.Finish(ctx, x.id, s.Status, s.Error, resources)
+	superseded, err := h.journal.Finish(ctx, x.claim(), s.Status, s.Error, resources)
 	s.Superseded = x.superseded + superseded
 	if err != nil {
 		return err
@@ -498,8 +503,10 @@ func (x *execution) apply(ctx context.Context, b *schemas.Batch) (schemas.Outcom
 	if x.options.DryRun {
 		return x.target.Plan(ctx, b)
 	}
-	return x.target.Apply(ctx, schemas.BatchID{Run: x.id, Seq: x.seq}, b)
+	return x.target.Apply(ctx, schemas.BatchID{Run: x.id, Seq: x.seq, Turn: schemas.Turn{Of: x.pipeline.Name, Number: x.turn}}, b)
 }
+
+func (x *execution) claim() journal.Claim { return journal.Claim{Run: x.id, Turn: x.turn} }
 
 // applyOrDiff applies a batch, or finds out what that would change.
 func (x *execution) applyOrDiff(ctx context.Context, one *processed) (schemas.Outcome, error) {

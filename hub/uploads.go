@@ -95,7 +95,10 @@ func (h *Hub) Queue(ctx context.Context, p *pipelines.Pipeline, u *Upload, again
 			}
 		}
 	}
-	if err := h.begin(ctx, p, u.id, "upload", journal.Queued, options); err != nil {
+	if err := h.share(ctx, u); err != nil {
+		return run, false, err
+	}
+	if err := h.begin(ctx, p, journal.Claim{Run: u.id}, "upload", journal.Queued, options); err != nil {
 		return run, false, err
 	}
 	file := journal.File{Number: 1, Definition: definition, Path: u.path, Name: u.Name, Size: u.Bytes, Hash: u.hash, State: journal.ReadingFile}
@@ -169,7 +172,14 @@ func (h *Hub) Work(ctx context.Context) error {
 	timer := time.NewTicker(uploadRetry)
 	defer timer.Stop()
 	var looked, retained time.Time
+	ended := h.Clock()
 	for {
+		if now := h.Clock(); h.journal.Shared() && now.Sub(ended) >= h.TurnSpan/2 {
+			ended = now
+			if err := h.CloseDeadRuns(ctx); err != nil && ctx.Err() == nil {
+				h.Log.ErrorContext(ctx, "runs of other hubs", "error", err)
+			}
+		}
 		var err error
 		if retained, err = h.retainAll(ctx, retained); err != nil && ctx.Err() == nil {
 			h.Log.ErrorContext(ctx, "retention", "error", err)
@@ -202,6 +212,11 @@ const sweepAge = 24 * time.Hour
 // sweep removes uploaded files that no run will read: those that broke off, and
 // those of runs that have ended.
 func (h *Hub) sweep(ctx context.Context) error {
+	if h.journal.Shared() {
+		if err := h.journal.DropLostUploads(ctx, runIDAt(h.Clock().Add(-sweepAge))); err != nil {
+			return err
+		}
+	}
 	dir := filepath.Join(h.Dir, "uploads")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -285,27 +300,30 @@ func (h *Hub) work(ctx context.Context, run *journal.Run) error {
 // takeLocked takes a run under the lock of its pipeline, once before has
 // returned nil.
 func (h *Hub) takeLocked(ctx context.Context, run *journal.Run, options Options, before func() error) (Summary, error) {
-	release, err := h.lock(ctx, run.Pipeline)
+	held, err := h.lock(ctx, run.Pipeline)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer release()
+	defer held.release()
 	if err := before(); err != nil {
 		return Summary{}, err
 	}
-	return h.take(ctx, run.ID, options)
+	return h.take(ctx, journal.Claim{Run: run.ID, Turn: held.turn}, options)
 }
 
 // take runs a run that waits in the queue, unless someone else has taken it,
 // of which an empty summary tells. The caller has the lock of its pipeline.
 // When ctx ends the run is queued again, to begin anew under the same id:
 // services remember its batches, so that it counts as it would have.
-func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, error) {
-	taken, err := h.journal.Restart(ctx, id)
+func (h *Hub) take(ctx context.Context, claim journal.Claim, options Options) (Summary, error) {
+	taken, err := h.journal.Restart(ctx, claim)
 	if err != nil || !taken {
 		return Summary{}, err
 	}
-	run, err := h.journal.Run(ctx, id)
+	run, err := h.journal.Run(ctx, claim.Run)
+	if err == nil {
+		err = h.fetch(ctx, &run)
+	}
 	if err != nil {
 		return Summary{}, err
 	}
@@ -320,23 +338,15 @@ func (h *Hub) take(ctx context.Context, id string, options Options) (Summary, er
 		err = samePipeline(p, &run)
 	}
 	if err != nil {
-		_, finishErr := h.journal.Finish(ctx, id, journal.Failed, err.Error(), nil)
-		return Summary{}, errors.Join(err, finishErr, h.dropUpload(&run))
+		_, finishErr := h.journal.Finish(ctx, claim, journal.Failed, err.Error(), nil)
+		return Summary{}, errors.Join(err, finishErr, h.dropUpload(ctx, &run))
 	}
-	s, err := h.execute(ctx, p, options, id)
+	s, err := h.execute(ctx, p, options, claim)
 	if s.Status == journal.Queued || s.Status == journal.Held {
 		return s, err // its file is needed again
 	}
 	// Its rows are applied, or parked as they were read: the file has done its work.
-	return s, errors.Join(err, h.dropUpload(&run))
-}
-
-// dropUpload removes the file of an upload. Files that are not ours stay.
-func (h *Hub) dropUpload(run *journal.Run) error {
-	if run.Cause != "upload" {
-		return nil
-	}
-	return os.Remove(h.uploadPath(run.ID))
+	return s, errors.Join(err, h.dropUpload(ctx, &run))
 }
 
 // CloseDeadRuns ends the runs whose process is gone: uploads are queued again,
@@ -347,23 +357,24 @@ func (h *Hub) CloseDeadRuns(ctx context.Context) error {
 		return err
 	}
 	for _, run := range runs {
-		release, err := h.lock(ctx, run.Pipeline)
+		held, err := h.lock(ctx, run.Pipeline)
 		if errors.Is(err, ErrRunning) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		claim := journal.Claim{Run: run.ID, Turn: held.turn}
 		if run.Cause == "upload" || run.Lifted != "" && !run.ApprovedAt.IsZero() {
-			err = h.journal.Requeue(ctx, run.ID)
+			err = h.journal.Requeue(ctx, claim)
 		} else {
 			reason := "its process ended; what was written stays, and the next run begins anew without doubling it"
 			if run.Cause == "revert" {
 				reason = "its process ended; what was put back stays, and it goes on where it was when it is asked for again"
 			}
-			_, err = h.journal.Finish(ctx, run.ID, journal.Stopped, reason, nil)
+			_, err = h.journal.Finish(ctx, claim, journal.Stopped, reason, nil)
 		}
-		release()
+		held.release()
 		if err != nil {
 			return err
 		}

@@ -169,25 +169,50 @@ func TestARowThatLacksSomethingElseGoesOnWaitingUntilTheSameDeadline(t *testing.
 	b.is(t, "0 waiting, 0 open, 1 replayed, 0 superseded")
 }
 
-// TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater keeps the lock of the
-// pipeline, as a run of another process does.
-func TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater(t *testing.T) {
-	b := waitingBench(t, "V-1;Mutter;c1")
-	lock, err := os.OpenFile(filepath.Join(b.dir, "locks", "variants.lock"), os.O_RDWR, 0)
+// keepBusy keeps the lock of a pipeline as another process would.
+func (b *bench) keepBusy(t *testing.T, pipeline string) (release func()) {
+	t.Helper()
+	if j := b.Journal(); j.Shared() {
+		unlock, _, err := j.Lock(t.Context(), pipeline)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn, _, err := j.TakeTurn(t.Context(), pipeline, "another process", time.Hour, true)
+		if turn == 0 || err != nil {
+			t.Fatalf("TakeTurn = %d, %v", turn, err)
+		}
+		return func() {
+			if err := j.EndTurn(t.Context(), pipeline, turn); err != nil {
+				t.Fatal(err)
+			}
+			unlock()
+		}
+	}
+	lock, err := os.OpenFile(filepath.Join(b.dir, "locks", pipeline+".lock"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+	return func() {
+		if err := lock.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater keeps the lock of the
+// pipeline, as a run of another process does.
+func TestWhatArrivedWhileItsPipelineWasBusyIsReplayedLater(t *testing.T) {
+	b := waitingBench(t, "V-1;Mutter;c1")
+	release := b.keepBusy(t, "variants")
 	b.shelf.known["c1"] = true
 	if replays, err := b.Rouse(t.Context(), []string{"category"}); err != nil || len(replays) != 0 {
 		t.Errorf("Rouse = %+v, %v; want it to leave a pipeline that runs alone", replays, err)
 	}
 	b.is(t, "1 waiting, 0 open, 0 replayed, 0 superseded")
-	if err := lock.Close(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	// Whatever run ends next looks again, though it brings no category.
 	b.memory.files["a.csv"] = products(1)
 	other := filepath.Join(t.TempDir(), "other.yaml")

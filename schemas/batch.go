@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -174,9 +175,21 @@ func Mix(x uint64) uint64 {
 
 // A BatchID names a batch for ever, so that a service can tell a repeat.
 type BatchID struct {
-	Run string // the run that delivers it
-	Seq int64  // its number in the run, from 1
+	Run  string // the run that delivers it
+	Seq  int64  // its number in the run, from 1
+	Turn Turn   // in which it is delivered; it does not belong to the name
 }
+
+// A Turn is the right to run a pipeline, where several hubs may. Each time that
+// it passes to another the number is greater, so that a service can refuse one
+// that stood still, was taken for dead, and does not know.
+type Turn struct {
+	Of     string // the pipeline
+	Number int64  // from 1; 0: there is no other hub
+}
+
+// ErrOvertaken refuses what is written in a turn that has passed to another hub.
+var ErrOvertaken = errors.New("another hub has taken this over, since this one stood still for too long: nothing was written")
 
 // String returns the form in which services remember the batch.
 func (id BatchID) String() string { return id.Run + "/" + strconv.FormatInt(id.Seq, 10) }

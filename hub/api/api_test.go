@@ -48,7 +48,7 @@ func serve(t *testing.T, columns int) (dir string, handler http.Handler) {
 		row.Cells.Names = append(row.Cells.Names, fmt.Sprint("c", i+1))
 		row.Cells.Values = append(row.Cells.Values, new("x"))
 	}
-	if err := h.Journal().Commit(t.Context(), "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{row}}); err != nil {
+	if err := h.Journal().Commit(t.Context(), journal.Claim{Run: "r1"}, journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{row}}); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -50,7 +50,7 @@ func TestEachRowVisitsEveryRowOnceWhateverBecomesOfIt(t *testing.T) {
 				return nil
 			}
 			// One is closed, one remains, and another is parked.
-			return j.Commit(t.Context(), "r2", journal.Commit{
+			return j.Commit(t.Context(), journal.Claim{Run: "r2"}, journal.Commit{
 				Counts: journal.Counts{Read: 1, Rejected: 1}, Settled: []int64{r.ID - 1}, Remained: []*journal.Row{r}, Parked: []*journal.Row{parked("r2", 1, "gtin")},
 			})
 		})

@@ -10,10 +10,13 @@ import (
 )
 
 // Hold ends a run that a guard does not let go on: it waits for a person.
-func (j *Journal) Hold(ctx context.Context, id, guard, reason string) error {
+func (j *Journal) Hold(ctx context.Context, c Claim, guard, reason string) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := claimed(ctx, tx, c); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'held', guard = ?, error = ?, finished_at = ? WHERE id = ? AND status = 'running'`,
-			guard, reason, j.now(), id)
+			guard, reason, j.now(), c.Run)
 		return err
 	})
 }

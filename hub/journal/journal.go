@@ -143,8 +143,12 @@ type Run struct {
 	Lifted       string    // guards that were lifted for it, separated by commas
 	ApprovedBy   string    // who approved it after it was held, "" for none
 	ApprovedAt   time.Time // zero for never
+	Turn         int64     // in which it begins: see Claim. It is not read
 	Counts
 }
+
+// Claim returns the run with the turn in which it is written.
+func (r *Run) Claim() Claim { return Claim{r.ID, r.Turn} }
 
 // Seconds returns how long the run took, or has taken by now.
 func (r *Run) Seconds(now time.Time) float64 {
@@ -159,9 +163,9 @@ func (r *Run) Seconds(now time.Time) float64 {
 func (j *Journal) Begin(ctx context.Context, r Run) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, trace, started_at, number)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM run))`,
-			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, r.TraceParent, j.now())
+			INSERT INTO run (id, pipeline, entity, cause, status, pipeline_file, pipeline_hash, input_path, input_name, error, lifted, trace, started_at, turn, number)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM run))`,
+			r.ID, r.Pipeline, r.Entity, r.Cause, r.Status, r.PipelineFile, r.PipelineHash, r.InputPath, r.InputName, r.Lifted, r.TraceParent, j.now(), r.Turn)
 		return err
 	})
 }
@@ -179,8 +183,12 @@ func (j *Journal) Register(ctx context.Context, pipeline, file string) error {
 // Restart sets a queued run to its beginning: what an earlier attempt parked is
 // forgotten and its counters are zero. It returns false, and does nothing,
 // where the run is not queued: someone else has taken it.
-func (j *Journal) Restart(ctx context.Context, id string) (taken bool, err error) {
+func (j *Journal) Restart(ctx context.Context, c Claim) (taken bool, err error) {
+	id := c.Run
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := claimed(ctx, tx, c); err != nil {
+			return err
+		}
 		result, err := tx.ExecContext(ctx, `
 			UPDATE run SET status = 'running', started_at = ?, finished_at = NULL, error = '', batches = 0, deactivated = 0, cursor = '',
 			       read = 0, applied = 0, unchanged = 0, rejected = 0, skipped = 0, warned = 0, waiting = 0
@@ -201,9 +209,12 @@ func (j *Journal) Restart(ctx context.Context, id string) (taken bool, err error
 
 // Requeue puts a run that is under way, or was when its process ended, back
 // among those that wait. A run that has ended stays as it is.
-func (j *Journal) Requeue(ctx context.Context, id string) error {
+func (j *Journal) Requeue(ctx context.Context, c Claim) error {
 	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ? AND status = 'running'`, id)
+		if err := claimed(ctx, tx, c); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ? AND status = 'running'`, c.Run)
 		return err
 	})
 }
@@ -229,8 +240,12 @@ type Commit struct {
 }
 
 // Commit writes one batch: counters, rejections and cursor in one transaction.
-func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
+func (j *Journal) Commit(ctx context.Context, claim Claim, c Commit) error {
+	run := claim.Run
 	return j.db.CopyTx(ctx, func(tx *sql.Tx, copier store.Copier) error {
+		if err := claimed(ctx, tx, claim); err != nil {
+			return err
+		}
 		n := c.Counts
 		var batch int64
 		if err := tx.QueryRowContext(ctx, `
@@ -268,8 +283,12 @@ func (j *Journal) Commit(ctx context.Context, run string, c Commit) error {
 // there is no key. Rows without a key, and warnings, of the resources that it
 // has read to their end are superseded as well: whatever is still wrong there
 // is parked anew. It returns how many open rows that closed.
-func (j *Journal) Finish(ctx context.Context, id string, status Status, reason string, resources []string) (superseded int64, err error) {
+func (j *Journal) Finish(ctx context.Context, c Claim, status Status, reason string, resources []string) (superseded int64, err error) {
+	id := c.Run
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := claimed(ctx, tx, c); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, error = ?, finished_at = ? WHERE id = ? AND status = 'running'`,
 			status, reason, j.now(), id); err != nil {
 			return err

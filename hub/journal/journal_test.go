@@ -63,7 +63,7 @@ func parked(run string, row int64, rules ...string) *journal.Row {
 
 func commit(t *testing.T, j *journal.Journal, run string, c journal.Commit) {
 	t.Helper()
-	if err := j.Commit(t.Context(), run, c); err != nil {
+	if err := j.Commit(t.Context(), journal.Claim{Run: run}, c); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -83,7 +83,7 @@ func TestARunCountsItsBatches(t *testing.T) {
 		begin(t, j, "r1")
 		commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 5, Applied: 3, Unchanged: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
 		commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 2, Applied: 1, Skipped: 1, Warned: 4}})
-		if _, err := j.Finish(t.Context(), "r1", journal.Partial, "", []string{"acme.csv"}); err != nil {
+		if _, err := j.Finish(t.Context(), journal.Claim{Run: "r1"}, journal.Partial, "", []string{"acme.csv"}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := j.Run(t.Context(), "r1")
@@ -104,7 +104,7 @@ func TestACommitThatDoesNotAddUpIsRefusedWhole(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, place store.Place) {
 		j := open(t, place)
 		begin(t, j, "r1")
-		err := j.Commit(t.Context(), "r1", journal.Commit{Counts: journal.Counts{Read: 2, Applied: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
+		err := j.Commit(t.Context(), journal.Claim{Run: "r1"}, journal.Commit{Counts: journal.Counts{Read: 2, Applied: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
 		if err == nil || !strings.Contains(err.Error(), "every_row_is_accounted_for") {
 			t.Errorf("Commit error = %v, want the constraint", err)
 		}
@@ -139,7 +139,7 @@ func TestALaterRunOverTheSameFileSupersedes(t *testing.T) {
 			begin(t, j, run)
 			commit(t, j, run, journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked(run, 7, "gtin")}})
 		}
-		superseded, err := j.Finish(t.Context(), "r2", journal.Partial, "", []string{"acme.csv"})
+		superseded, err := j.Finish(t.Context(), journal.Claim{Run: "r2"}, journal.Partial, "", []string{"acme.csv"})
 		if err != nil || superseded != 1 {
 			t.Fatalf("Finish = %d, %v; want 1 superseded", superseded, err)
 		}
@@ -228,13 +228,13 @@ func TestRestartForgetsWhatTheRunHasDoneAndTakesItOnce(t *testing.T) {
 		j := open(t, place)
 		begin(t, j, "r1")
 		commit(t, j, "r1", journal.Commit{Counts: journal.Counts{Read: 1, Rejected: 1}, Parked: []*journal.Row{parked("r1", 7, "gtin")}})
-		if taken, err := j.Restart(t.Context(), "r1"); taken || err != nil {
+		if taken, err := j.Restart(t.Context(), journal.Claim{Run: "r1"}); taken || err != nil {
 			t.Fatalf("Restart of a run under way = %t, %v; want it left alone", taken, err)
 		}
-		if err := j.Requeue(t.Context(), "r1"); err != nil {
+		if err := j.Requeue(t.Context(), journal.Claim{Run: "r1"}); err != nil {
 			t.Fatal(err)
 		}
-		if taken, err := j.Restart(t.Context(), "r1"); !taken || err != nil {
+		if taken, err := j.Restart(t.Context(), journal.Claim{Run: "r1"}); !taken || err != nil {
 			t.Fatalf("Restart = %t, %v; want it taken", taken, err)
 		}
 		run, err := j.Run(t.Context(), "r1")
@@ -244,7 +244,7 @@ func TestRestartForgetsWhatTheRunHasDoneAndTakesItOnce(t *testing.T) {
 		if errs := list(t, j, journal.ErrorFilter{Run: "r1"}); len(errs) != 0 {
 			t.Errorf("errors = %+v, want none", errs)
 		}
-		if taken, err := j.Restart(t.Context(), "r1"); taken || err != nil {
+		if taken, err := j.Restart(t.Context(), journal.Claim{Run: "r1"}); taken || err != nil {
 			t.Errorf("second Restart = %t, %v; want that it is taken already", taken, err)
 		}
 	})
@@ -254,13 +254,13 @@ func TestARunThatHasEndedStaysAsItIs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, place store.Place) {
 		j := open(t, place)
 		begin(t, j, "r1")
-		if _, err := j.Finish(t.Context(), "r1", journal.Succeeded, "", nil); err != nil {
+		if _, err := j.Finish(t.Context(), journal.Claim{Run: "r1"}, journal.Succeeded, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Requeue(t.Context(), "r1"); err != nil {
+		if err := j.Requeue(t.Context(), journal.Claim{Run: "r1"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.Finish(t.Context(), "r1", journal.Stopped, "its process ended", nil); err != nil {
+		if _, err := j.Finish(t.Context(), journal.Claim{Run: "r1"}, journal.Stopped, "its process ended", nil); err != nil {
 			t.Fatal(err)
 		}
 		if run, err := j.Run(t.Context(), "r1"); err != nil || run.Status != journal.Succeeded || run.Error != "" {
@@ -274,14 +274,14 @@ func TestRunsWaitInTheOrderOfTheirAcceptance(t *testing.T) {
 		j := open(t, place)
 		for _, id := range []string{"r1", "r2"} {
 			begin(t, j, id)
-			if err := j.Requeue(t.Context(), id); err != nil {
+			if err := j.Requeue(t.Context(), journal.Claim{Run: id}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := j.Restart(t.Context(), "r1"); err != nil { // which starts it anew, later than r2
+		if _, err := j.Restart(t.Context(), journal.Claim{Run: "r1"}); err != nil { // which starts it anew, later than r2
 			t.Fatal(err)
 		}
-		if err := j.Requeue(t.Context(), "r1"); err != nil {
+		if err := j.Requeue(t.Context(), journal.Claim{Run: "r1"}); err != nil {
 			t.Fatal(err)
 		}
 		runs, err := j.Queued(t.Context())

@@ -40,7 +40,7 @@ func TestAssessmentsAreKeptByRun(t *testing.T) {
 		if err := j.Assess(t.Context(), journal.Assessment{Run: "stopped", Pipeline: "acme", Profile: []byte(`{"rows":7}`)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.Finish(t.Context(), "stopped", journal.Stopped, "", nil); err != nil {
+		if _, err := j.Finish(t.Context(), journal.Claim{Run: "stopped"}, journal.Stopped, "", nil); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := j.Profiles(t.Context(), "acme", 10); err != nil || len(list) != 0 {
@@ -58,7 +58,7 @@ func TestAssessmentsAreKeptByRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := j.Finish(t.Context(), id, journal.Succeeded, "", nil); err != nil {
+			if _, err := j.Finish(t.Context(), journal.Claim{Run: id}, journal.Succeeded, "", nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -56,11 +56,14 @@ func (j *Journal) firstRevert(ctx context.Context, condition, id string) (Revert
 
 // Resume lets a run go on that was stopped, or failed, or waits. It returns
 // false, and does nothing, where the run is in another state.
-func (j *Journal) Resume(ctx context.Context, id string) (taken bool, err error) {
+func (j *Journal) Resume(ctx context.Context, c Claim) (taken bool, err error) {
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := claimed(ctx, tx, c); err != nil {
+			return err
+		}
 		result, err := tx.ExecContext(ctx, `
 			UPDATE run SET status = 'running', finished_at = NULL, error = ''
-			WHERE id = ? AND status IN ('stopped', 'failed', 'queued')`, id)
+			WHERE id = ? AND status IN ('stopped', 'failed', 'queued')`, c.Run)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (c *Caller) internal(entity string, parts ...string) string {
 // Apply does what the service's Apply does. A call that failed may be made
 // again with the same id: what was applied is not applied twice.
 func (c *Caller) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch) (schemas.Outcome, error) {
-	return c.send(ctx, c.internal(b.Entity.Name, "batches", id.Run, strconv.FormatInt(id.Seq, 10)), b)
+	return c.send(ctx, c.internal(b.Entity.Name, "batches", id.Run, strconv.FormatInt(id.Seq, 10))+turnOf(id), b)
 }
 
 // Plan does what the service's Plan does.
@@ -80,8 +80,16 @@ func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, [
 
 // Revert does what the service's Revert does.
 func (c *Caller) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (answer schemas.Reverted, err error) {
-	err = c.ask(ctx, c.internal(r.Entity, "reverts", id.Run, strconv.FormatInt(id.Seq, 10)), r, &answer)
+	err = c.ask(ctx, c.internal(r.Entity, "reverts", id.Run, strconv.FormatInt(id.Seq, 10))+turnOf(id), r, &answer)
 	return answer, err
+}
+
+// turnOf returns the query that says in which turn a batch is sent.
+func turnOf(id schemas.BatchID) string {
+	if id.Turn.Number == 0 {
+		return ""
+	}
+	return "?" + url.Values{"pipeline": {id.Turn.Of}, "turn": {strconv.FormatInt(id.Turn.Number, 10)}}.Encode()
 }
 
 func (c *Caller) send(ctx context.Context, path string, b *schemas.Batch) (schemas.Outcome, error) {
@@ -195,7 +203,10 @@ func failure(call string, status int, text []byte) error {
 		http.StatusBadRequest: commerce.Invalid, http.StatusNotFound: commerce.NotFound, http.StatusConflict: commerce.Conflict,
 		http.StatusGone: commerce.Gone,
 	}[status]
-	if code == commerce.Gone && len(p.Errors) == 0 { // as writeError has it
+	if status == http.StatusPreconditionFailed { // as writeError has it, as the next
+		return fmt.Errorf("%s: %w", call, schemas.ErrOvertaken)
+	}
+	if code == commerce.Gone && len(p.Errors) == 0 {
 		return fmt.Errorf("%s: %w", call, schemas.ErrHistoryGone)
 	}
 	if !ok {

@@ -156,7 +156,7 @@ func TestRejectionsComeBackToTheirRows(t *testing.T) {
 	c := dial(t, s)
 	b := servicetest.Lines(t, "product", "sku|brand", "A|x", "B|y", "C|z")
 	b.Selected = []int32{0, 2}
-	id := schemas.BatchID{Run: "a/b ?", Seq: 7}
+	id := schemas.BatchID{Run: "a/b ?", Seq: 7, Turn: schemas.Turn{Of: "acme & co", Number: 12}}
 	o, err := c.Apply(t.Context(), id, b)
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +169,10 @@ func TestRejectionsComeBackToTheirRows(t *testing.T) {
 func TestErrorsArriveAsTheyWere(t *testing.T) {
 	s := &shelf{}
 	c := dial(t, s)
+	s.err = fmt.Errorf("apply: %w", schemas.ErrOvertaken)
+	if _, err := c.Apply(t.Context(), schemas.BatchID{Run: "r", Seq: 1}, servicetest.Lines(t, "product", "sku", "A")); !errors.Is(err, schemas.ErrOvertaken) {
+		t.Errorf("Apply = %v, want %v", err, schemas.ErrOvertaken)
+	}
 	for _, tt := range []struct {
 		err  error
 		code commerce.Code

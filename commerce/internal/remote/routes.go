@@ -81,7 +81,15 @@ func batchID(w http.ResponseWriter, r *http.Request) (_ schemas.BatchID, ok bool
 		web.WriteProblem(w, http.StatusBadRequest, "is not the number of a batch", "path.seq")
 		return schemas.BatchID{}, false
 	}
-	return schemas.BatchID{Run: r.PathValue("run"), Seq: seq}, true
+	id := schemas.BatchID{Run: r.PathValue("run"), Seq: seq}
+	if turn := r.URL.Query().Get("turn"); turn != "" {
+		id.Turn.Of = r.URL.Query().Get("pipeline")
+		if id.Turn.Number, err = strconv.ParseInt(turn, 10, 64); err != nil || id.Turn.Number < 1 || id.Turn.Of == "" {
+			web.WriteProblem(w, http.StatusBadRequest, "is not the turn of a pipeline", "query.turn")
+			return id, false
+		}
+	}
+	return id, true
 }
 
 func withBatch(w http.ResponseWriter, r *http.Request, do func(*schemas.Batch) (any, error)) {
@@ -119,6 +127,10 @@ func refuseBody(w http.ResponseWriter, err error) {
 
 // writeError answers with an error, of which the other side makes it again.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, schemas.ErrOvertaken) {
+		web.WriteProblem(w, http.StatusPreconditionFailed, err.Error(), "")
+		return
+	}
 	if errors.Is(err, schemas.ErrHistoryGone) {
 		web.WriteProblem(w, http.StatusGone, err.Error(), "")
 		return

@@ -40,6 +40,9 @@ func (e *Engine) Revert(ctx context.Context, id schemas.BatchID, r schemas.Rever
 	default:
 		contents := int64(xxh3.HashString(r.Run + "\x00" + r.From))
 		err = e.db.Bulk(ctx, func(c *store.Conn) error {
+			if err := inTurn(c, id.Turn); err != nil {
+				return err
+			}
 			known, err := recall(c, id, contents, &answer)
 			if known || err != nil {
 				return err

@@ -92,6 +92,9 @@ func (e *Engine) Apply(ctx context.Context, id schemas.BatchID, b *schemas.Batch
 	var outcome schemas.Outcome
 	contents := digest(b)
 	err := e.db.Bulk(ctx, func(c *store.Conn) error {
+		if err := inTurn(c, id.Turn); err != nil {
+			return err
+		}
 		known, err := recall(c, id, contents, &outcome)
 		if known || err != nil {
 			return err

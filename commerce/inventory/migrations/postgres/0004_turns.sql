@@ -1,0 +1,8 @@
+-- +goose Up
+
+-- The latest turn in which each pipeline wrote here, where several hubs take
+-- turns: one that has an earlier turn was taken for dead, and is refused.
+CREATE TABLE turn (
+  pipeline TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  number BIGINT NOT NULL
+);
