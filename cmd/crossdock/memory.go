@@ -6,8 +6,8 @@ import (
 )
 
 // garbagePercent is how much garbage may lie beside what is in use: half of
-// what Go allows by itself. Rows pass by, little of them stays, and to collect
-// twice as often costs less than can be measured.
+// what Go allows by itself. Rows pass by and little of them stays, so that to
+// collect more often costs a few hundredths of the processor time.
 const garbagePercent = 50
 
 // boundGarbage sets garbagePercent, unless whoever runs the command has said

@@ -29,7 +29,7 @@ PRAGMA temp_store = MEMORY;
 // inner pages of an index a few times and not at every commit, and shrinks to
 // that size when it has been merged.
 const writerPragmas = commonPragmas + `
-PRAGMA cache_size = -65536;
+PRAGMA cache_size = -49152;
 PRAGMA wal_autocheckpoint = 4096;
 PRAGMA journal_size_limit = 67108864;
 `
