@@ -180,7 +180,7 @@ func newRunID(now time.Time) string { return runIDAt(now) + "-" + strings.ToLowe
 func runIDAt(t time.Time) string { return t.UTC().Format("20060102-150405") }
 
 // errLost tells that a run has ended because the database was gone.
-var errLost = errors.New("the connection to PostgreSQL was lost; what is committed stays, and the next run begins anew without doubling it")
+var errLost = errors.New("the connection to PostgreSQL was lost")
 
 // execute runs a pipeline under a run that has begun, and ends it.
 func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Options, claim journal.Claim) (s Summary, err error) {

@@ -23,6 +23,7 @@ import (
 	"crossdock/commerce"
 	"crossdock/hub"
 	"crossdock/internal/logs"
+	"crossdock/internal/store"
 	"crossdock/schemas"
 )
 
@@ -71,6 +72,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // complain tells why the command failed, in the form that all of its lines have.
 func (a *app) complain(err error) {
 	hint := hub.Hint(err)
+	if store.Lost(err) {
+		hint = "see that PostgreSQL runs, and do it again: what is committed stays, and nothing is doubled"
+	}
 	if a.settings.Observing.LogFormat == logs.JSON {
 		a.log.Error("crossdock ends", "error", err, "hint", hint)
 		return

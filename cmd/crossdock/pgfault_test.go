@@ -3,8 +3,12 @@ package main
 import (
 	"cmp"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -197,5 +201,87 @@ func TestADatabaseThatCannotBeUsedIsNamedWithWhatToDo(t *testing.T) {
 				t.Errorf("exit code %d, printed %s\nwant %s", code, printed, tt.want)
 			}
 		})
+	}
+}
+
+// An upload that a server of PostgreSQL leaves in its middle is queued again,
+// with its file, and run to its end.
+func TestServeGoesOnWhenItsDatabaseIsThereAgain(t *testing.T) {
+	server := privateServer(t)
+	began := time.Now()
+	s := serveForTest(t, func(a *app) {
+		a.settings.Database = server.URL
+		// What is looked after once a minute is so every second.
+		a.clock = func() time.Time { return began.Add(60 * time.Since(began)) }
+	})
+	const rows = 100_000
+	var content strings.Builder
+	content.WriteString("Nr,Name,EAN\n")
+	for i := range rows {
+		fmt.Fprintf(&content, "A-%07d,Mutter,\n", i)
+	}
+	contentType, body := form(t, [2]string{"pipeline", "served"}, [2]string{"@file", content.String()})
+	status, _, text := s.do(t, http.MethodPost, "/v1/imports", contentType, body)
+	var run runView
+	if err := json.Unmarshal(text, &run); status != http.StatusAccepted || err != nil {
+		t.Fatalf("POST /v1/imports = %d %s", status, text)
+	}
+	awaitRun := func(what, query string) {
+		t.Helper()
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			if n, _ := number(t, server.URL, query); n > 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the run %s", what)
+			}
+		}
+	}
+	awaitRun("has not begun", `SELECT max(read) FROM hub.run`)
+	if err := server.Halt(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitRun("has not ended", `SELECT count(*) FROM hub.run WHERE status = 'succeeded'`)
+	s.get(t, "/v1/runs/"+run.Run, &run)
+	if run.Read != rows || run.Rejected != 0 {
+		t.Errorf("run %+v, want %d rows read", run, rows)
+	}
+	if n, ok := number(t, server.URL, `SELECT count(*) FROM catalog.product`); !ok || n != rows {
+		t.Errorf("%d products, want %d", n, rows)
+	}
+}
+
+// Two machines with one database, which know nothing of each other's files.
+func TestAPipelineRunsOnceAtATimeOnAllMachines(t *testing.T) {
+	t.Setenv("CROSSDOCK_DATABASE_URL", storetest.Database(t))
+	folder := t.TempDir()
+	pipeline := writeProducts(t, folder, 10)
+	here, there := filepath.Join(folder, "here"), filepath.Join(folder, "there")
+	a := &app{stdout: io.Discard, stderr: io.Discard, clock: time.Now, log: slog.New(slog.DiscardHandler), settings: settings{Data: here, Database: os.Getenv("CROSSDOCK_DATABASE_URL")}}
+	s, err := a.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	release, taken, err := s.hub.Journal().Lock(t.Context(), "products") // as a run there has it
+	if err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	if code, printed := command(t, "--data", there, "run", pipeline); code != exitFailed || !strings.Contains(printed, "pipeline products is running already on another machine") {
+		t.Errorf("exit code %d, printed %s", code, printed)
+	}
+	release()
+	if code, printed := command(t, "--data", there, "run", pipeline); code != exitDone {
+		t.Errorf("exit code %d, printed %s", code, printed)
+	}
+	if code, printed := command(t, "--data", here, "runs", "list"); code != exitDone || !strings.Contains(printed, "products") {
+		t.Errorf("exit code %d, printed %s", code, printed)
 	}
 }

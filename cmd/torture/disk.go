@@ -140,7 +140,7 @@ func (t *torture) cutPower(ctx context.Context) (string, error) {
 
 // kept holds the journal and the target to what had been counted before a cut.
 func (t *torture) kept(ctx context.Context, data string, counted int64) error {
-	s, err := readState(ctx, data)
+	s, err := t.readState(ctx, data)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ func (t *torture) killRuns(ctx context.Context) (string, error) {
 	hit, folders := 0, 0
 	for ; hit < t.kills; folders++ {
 		data := filepath.Join(t.dir, fmt.Sprintf("run-%d", folders))
+		if err := t.fresh(ctx); err != nil {
+			return "", err
+		}
 		for range killsPerFolder {
 			ended, err := t.killRun(ctx, data)
 			if err != nil {
@@ -88,7 +91,7 @@ var errIncomplete = errors.New("the load did not end")
 // verify holds what is in the data folder to what an undisturbed load leaves,
 // and every run to its accounting.
 func (t *torture) verify(ctx context.Context, data string) error {
-	got, err := readState(ctx, data)
+	got, err := t.readState(ctx, data)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@
 //
 //	make torture
 //	bin/torture -binary bin/crossdock -kills 200 -only run -seed 7
+//	bin/torture -binary bin/crossdock -kills 200 -postgres postgres://postgres@localhost/postgres
 //	make mutants
 //
 // Each scenario is a file: kills of a run (kill.go), of a server in the middle
@@ -35,6 +36,7 @@ func main() {
 	flag.IntVar(&t.kills, "kills", 200, "kills of a run, and as many of a server")
 	flag.IntVar(&t.disks, "disks", 10, "disks that fill up, turn read-only, or lose power: as many of each")
 	flag.IntVar(&t.products, "products", 40_000, "rows of the file that is loaded")
+	flag.StringVar(&t.server, "postgres", "", "URL of a PostgreSQL on which to run the scenario run; its database crossdock_torture is dropped")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "chooses the moments")
 	only := flag.String("only", "", "one scenario: "+strings.Join(names(), ", "))
 	module := flag.String("mutants", "", "the folder of the module: build it with one mistake after another, each of which must be found")
@@ -48,6 +50,7 @@ func main() {
 // A torture is one session of breaking things.
 type torture struct {
 	binary                 string // crossdock
+	server                 string // URL of a PostgreSQL that holds the data, "" where it lies in files
 	kills, disks, products int
 	out                    io.Writer
 
@@ -98,6 +101,9 @@ func (t *torture) all(ctx context.Context, seed uint64, only, module string) (er
 	defer func() { err = errors.Join(err, os.RemoveAll(t.dir)) }()
 	t.random = rand.New(rand.NewPCG(seed, seed))
 	fmt.Fprintf(t.out, "seed %d\n", seed)
+	if t.server != "" {
+		only = "run" // the others look at files, and break their disk
+	}
 	if module != "" {
 		return t.catchMutants(ctx, module)
 	}
@@ -136,13 +142,16 @@ func (t *torture) prepare(ctx context.Context) error {
 		return err
 	}
 	data := filepath.Join(t.dir, "undisturbed")
+	if err := t.fresh(ctx); err != nil {
+		return err
+	}
 	started := time.Now()
 	if err := t.complete(ctx, data); err != nil {
 		return err
 	}
 	t.duration = time.Since(started)
 	var err error
-	t.want, err = readState(ctx, data)
+	t.want, err = t.readState(ctx, data)
 	return err
 }
 

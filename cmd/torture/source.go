@@ -69,7 +69,7 @@ func (t *torture) changeUnder(ctx context.Context, i int, change func(string) er
 		return err
 	}
 	var err error
-	if calm.want, err = readState(ctx, undisturbed); err != nil {
+	if calm.want, err = t.readState(ctx, undisturbed); err != nil {
 		return err
 	}
 	products := filepath.Join(pipes, "products.csv")

@@ -32,14 +32,14 @@ func (s state) size() int {
 
 // tables are those that hold what buyers see, by database.
 func tables() map[string][]string {
-	return map[string][]string{"catalog.db": {"category", "product"}, "pricing.db": {"price_list", "price"}}
+	return map[string][]string{"catalog": {"category", "product"}, "pricing": {"price_list", "price"}}
 }
 
 // readState reads what a load has left, by other means than the program's own.
-func readState(ctx context.Context, data string) (state, error) {
+func (t *torture) readState(ctx context.Context, data string) (state, error) {
 	s := state{Rows: map[string][]string{}, Events: map[string]int{}}
-	for file, names := range tables() {
-		err := withDatabase(ctx, filepath.Join(data, file), func(db *sql.DB) error {
+	for database, names := range tables() {
+		err := t.withDatabase(ctx, data, database, func(db *sql.DB) error {
 			for _, name := range names {
 				rows, err := texts(ctx, db, "SELECT * FROM "+name)
 				if err != nil {
@@ -53,7 +53,7 @@ func readState(ctx context.Context, data string) (state, error) {
 			return s, err
 		}
 	}
-	err := withDatabase(ctx, filepath.Join(data, "journal.db"), func(db *sql.DB) error {
+	err := t.withDatabase(ctx, data, "journal", func(db *sql.DB) error {
 		var err error
 		s.Errors, err = texts(ctx, db, `
 			SELECT p.pipeline, p.row, p.key, f.rule, f.field, f.value, f.message
@@ -90,7 +90,11 @@ func (s *state) readEvents(ctx context.Context, db *sql.DB) error {
 
 // withDatabase opens a database of a process that has ended, and holds it to
 // being whole.
-func withDatabase(ctx context.Context, path string, fn func(*sql.DB) error) (err error) {
+func (t *torture) withDatabase(ctx context.Context, data, name string, fn func(*sql.DB) error) (err error) {
+	if t.server != "" {
+		return t.withSchema(name, fn)
+	}
+	path := filepath.Join(data, name+".db")
 	if _, err := os.Stat(path); err != nil {
 		return err // opening would make it
 	}

@@ -1,12 +1,26 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"crossdock/internal/store/pgserver"
 )
+
+// build makes the program to be tortured.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "crossdock")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "sqlite_fts5", "-o", binary, "../crossdock").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}
 
 // TestLittleTorture runs every scenario a few times; `make torture` does so
 // for as long as it takes to be believed.
@@ -14,10 +28,7 @@ func TestLittleTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	binary := filepath.Join(t.TempDir(), "crossdock")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "sqlite_fts5", "-o", binary, "../crossdock").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	binary := build(t)
 	var report strings.Builder
 	torture := &torture{binary: binary, kills: 12, disks: 1, products: 40_000, out: &report}
 	if err := torture.all(t.Context(), 1, "", ""); err != nil {
@@ -27,6 +38,33 @@ func TestLittleTorture(t *testing.T) {
 	if strings.Contains(report.String(), "skipped") && os.Getenv("CI") == "true" && os.Geteuid() == 0 {
 		t.Errorf("scenarios were skipped:\n%s", report.String())
 	}
+}
+
+// TestLittleTortureOnPostgres kills runs whose data lies in PostgreSQL.
+func TestLittleTortureOnPostgres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	runtime.LockOSThread() // the server ends with the thread that started it
+	server, err := pgserver.Start(t.Context(), "fsync=off", "autovacuum=off")
+	switch {
+	case errors.Is(err, pgserver.ErrNone) && os.Getenv("CI") != "true":
+		t.Skip("not tortured on PostgreSQL: " + err.Error())
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("CROSSDOCK_DATABASE_URL", "") // is set when there is a database, and put back
+	var report strings.Builder
+	torture := &torture{binary: build(t), server: server.URL, kills: 12, products: 20_000, out: &report}
+	if err := torture.all(t.Context(), 1, "", ""); err != nil {
+		t.Fatalf("%v\n%s", err, report.String())
+	}
+	t.Log(report.String())
 }
 
 // TestMutantsFollowTheCode holds the mistakes to be made to the code as it is;

@@ -214,7 +214,9 @@ func (db *DB) Close() error {
 	db.close.Do(func() {
 		// Statements left open would keep the file open too, and its log unmerged.
 		// Whoever holds the writer's connection is using them.
-		if writer, failed := db.writer.Conn(context.Background()); failed == nil {
+		if db.writer.Stats().OpenConnections == 0 {
+			// Nobody has written.
+		} else if writer, failed := db.writer.Conn(context.Background()); failed == nil {
 			if db.conn != nil {
 				db.conn.closeStatements()
 			}

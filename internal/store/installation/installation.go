@@ -59,10 +59,24 @@ func Enter(ctx context.Context, place store.Place) (_ *Entry, err error) {
 		return nil, fmt.Errorf("data folder %s belongs to an installation whose data is in %s: set CROSSDOCK_DATABASE_URL to it, or name another folder by --data",
 			place.Dir, mark.address)
 	}
+	if mark.id != "" && !mark.moving && known(ctx, place, mark.id) {
+		return e, nil
+	}
 	if err := open(ctx, place, func(db *store.DB) error { return join(ctx, db, place, mark) }); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// known reports at the cost of one connection what is nearly always so: that
+// the database is that of the installation. Why it is not is found out apart.
+func known(ctx context.Context, place store.Place, id string) bool {
+	db, err := place.Attach(Schema)
+	if err != nil {
+		return false
+	}
+	held, err := readClaim(ctx, db.Read())
+	return errors.Join(err, db.Close()) == nil && held == claim{id, "ready"}
 }
 
 // enter takes the lock of the folder, which the system lets go of with the

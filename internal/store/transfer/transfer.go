@@ -287,7 +287,7 @@ func (m *mover) copy(l *layout) (Table, error) {
 				tuples.AddRaw(v)
 			}
 		}
-		if t.Rows++; t.Rows%progressRows == 0 || t.Rows == of {
+		if t.Rows++; t.Rows%progressRows == 0 {
 			m.progress(l.table, t.Rows, of)
 		}
 		return true
