@@ -197,7 +197,7 @@ func TestAMoveThatIsKilledIsBegunAgain(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, printed)
 	}
 	killed, done := 0, false
-	for moment := 20 * time.Millisecond; ; moment += moment / 3 {
+	for moment := 20 * time.Millisecond; ; moment += moment * 2 / 3 {
 		cmd := exec.CommandContext(t.Context(), crossdock, "--data", data, "move", "--to", address)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func TestPostgresTakesWhatSQLiteTakes(t *testing.T) {
 func TestScriptsOnPostgres(t *testing.T) {
 	params := scriptParams()
 	for _, name := range []string{
-		"errors", "files", "guards", "quality", "revert", "waiting",
+		"errors", "guards", "revert", "waiting",
 	} {
 		params.Files = append(params.Files, filepath.Join("testdata", "script", name+".txt"))
 	}
