@@ -84,7 +84,7 @@ func (b bus) Subscribe(ctx context.Context, consumer string, types []string, han
 		if err := json.Unmarshal(m.Body, &e); err != nil {
 			return broker.Permanent(string(commerce.Invalid), err)
 		}
-		return failure(handle(ctx, e))
+		return failure(handle(commerce.WithTrace(ctx, e.TraceParent), e))
 	})
 }
 

@@ -54,9 +54,12 @@ func TestBusCarriesEventsToThoseWhoseTypesMatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() { // ends by stop
-			ended <- bus{b}.Subscribe(ctx, name, types, func(_ context.Context, e commerce.Event) error {
+			ended <- bus{b}.Subscribe(ctx, name, types, func(ctx context.Context, e commerce.Event) error {
 				if diff := cmp.Diff(event(e.ID, e.Type), e); diff != "" {
 					t.Error(diff)
+				}
+				if commerce.TraceOf(ctx) != e.TraceParent { // what the consumer causes goes on with it
+					t.Errorf("the trace is %q", commerce.TraceOf(ctx))
 				}
 				got <- name + " " + e.ID
 				return nil

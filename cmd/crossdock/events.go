@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +32,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	flags.StringSliceVar(&t.types, "type", nil, "those of a type, such as catalog.product.changed.v1 or 'catalog.*'; may be repeated")
 	flags.StringVar(&t.after, "after", feed.Latest, "where to begin: latest, oldest, or where an earlier one ended")
 	flags.BoolVar(&t.follow, "follow", true, "wait for more")
+	flags.StringVar(&t.server, "server", "", "read them of a server, such as http://127.0.0.1:8080, and not of the databases")
 	flags.Int64Var(&t.count, "count", 0, "end after so many events; 0: never")
 	return group("events", "Follow what happens in the services", cmd, a.failedCommand())
 }
@@ -37,6 +41,7 @@ func (a *app) eventsCommand() *cobra.Command {
 type tail struct {
 	types  []string
 	after  string
+	server string
 	follow bool
 	count  int64
 }
@@ -59,11 +64,23 @@ func (a *app) tail(ctx context.Context, t tail) (err error) {
 			return usagef("--type: %s", strings.TrimPrefix(err.Error(), "query.type: "))
 		}
 	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
+	read := serverFeed(t.server).Read
+	if t.server == "" {
+		s, err := a.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = first(err, s.close()) }()
+		read = s.feed.Read
 	}
-	defer func() { err = first(err, s.close()) }()
+	return a.follow(ctx, t, read)
+}
+
+// A reader reads a page of a feed.
+type reader func(ctx context.Context, cursor string, types []string, limit int) (feed.Page, error)
+
+// follow prints what it reads.
+func (a *app) follow(ctx context.Context, t tail, read reader) error {
 	cursor := t.after
 	if cursor == oldest {
 		cursor = ""
@@ -73,7 +90,7 @@ func (a *app) tail(ctx context.Context, t tail) (err error) {
 		if t.count > 0 {
 			limit = min(limit, t.count-printed)
 		}
-		page, err := s.feed.Read(ctx, cursor, t.types, int(limit))
+		page, err := read(ctx, cursor, t.types, int(limit))
 		if ctx.Err() != nil {
 			break // asked to stop, which is how following ends
 		}
@@ -93,6 +110,61 @@ func (a *app) tail(ctx context.Context, t tail) (err error) {
 		fmt.Fprintf(a.stderr, "go on with: crossdock events tail --after %s\n", cursor)
 	}
 	return nil
+}
+
+// A serverFeed is the address of a server whose feed is read.
+type serverFeed string
+
+const (
+	serverTimeout = 40 * time.Second // the server's own limit, and the way
+	maxPageBytes  = 64 << 20
+)
+
+// Read reads a page over HTTP.
+func (s serverFeed) Read(ctx context.Context, cursor string, types []string, limit int) (page feed.Page, err error) {
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
+	defer cancel()
+	query := url.Values{"type": types, "limit": {strconv.Itoa(limit)}}
+	if cursor != "" {
+		query.Set("after", cursor)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(string(s), "/")+"/v1/events?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return page, usagef("--server: %q is no address such as http://127.0.0.1:8080", string(s))
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return page, fmt.Errorf("--server: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxPageBytes))
+	if err != nil {
+		return page, fmt.Errorf("--server: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return page, refused(response.StatusCode, text)
+	}
+	if err := json.Unmarshal(text, &page); err != nil {
+		return page, fmt.Errorf("--server: %s answers with something else than events: %w", s, err)
+	}
+	return page, nil
+}
+
+// refused returns the error that the server has answered with.
+func refused(status int, text []byte) error {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if err := json.Unmarshal(text, &problem); err != nil || problem.Detail == "" {
+		return fmt.Errorf("--server: answers with status %d", status)
+	}
+	switch status {
+	case http.StatusBadRequest:
+		return commerce.Errorf(commerce.Invalid, "%s", problem.Detail)
+	case http.StatusGone:
+		return commerce.Errorf(commerce.Gone, "%s", problem.Detail)
+	}
+	return fmt.Errorf("--server: %s (status %d)", problem.Detail, status)
 }
 
 // afterFlag names the flag where the error names the parameter of the request.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -68,6 +69,28 @@ func TestOneFeedShowsTheEventsOfAllServices(t *testing.T) {
 	const want = "catalog.category.changed.v1 pricing.price_list.changed.v1 inventory.warehouse.changed.v1 accounts.account.changed.v1"
 	if got := strings.Join(types, " "); got != want || !page.More || rest.More {
 		t.Errorf("events %s, more %t and %t, want %s", got, page.More, rest.More, want)
+	}
+	// The same from another machine, as lines.
+	var out bytes.Buffer
+	s.app.stdout = &out
+	if err := s.app.tail(t.Context(), tail{server: s.address, after: oldest, types: []string{"catalog.*", "accounts.*"}}); err != nil {
+		t.Error(err)
+	}
+	if lines := strings.Split(out.String(), "\n"); len(lines) != 3 || !strings.HasSuffix(lines[1], "  accounts.account.changed.v1  K1 (batch r/4)") {
+		t.Errorf("lines %q", lines)
+	}
+	for _, tt := range []struct {
+		tail tail
+		want string
+	}{
+		{tail{server: s.address, after: "soon"}, "--after is not a cursor of events: take next_cursor of the answer before, begin without one, or with latest"},
+		{tail{server: s.address + "/v2", after: oldest}, "--server: there is nothing at /v2/v1/events (status 404)"},
+		{tail{server: "http://[", after: oldest}, `--server: "http://[" is no address such as http://127.0.0.1:8080`},
+		{tail{server: "http://127.0.0.1:1", after: oldest}, "--server: Get "},
+	} {
+		if err := s.app.tail(t.Context(), tt.tail); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("error %v, want %s", err, tt.want)
+		}
 	}
 	var document struct {
 		AsyncAPI string `json:"asyncapi"`
