@@ -148,7 +148,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.suggestCommand(), a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.serveCommand(), a.versionCommand(),
-		a.exportCommand(), a.healthCommand(), a.eventsCommand(), a.moveCommand(),
+		a.exportCommand(), a.verifyCommand(), a.healthCommand(), a.eventsCommand(), a.moveCommand(),
 		a.backupCommand(), a.restoreCommand(),
 	)
 	return root
