@@ -28,7 +28,7 @@ func mutants() []mutant {
 		},
 		{
 			name: "a source that changed is read on", file: "connectors/files.go",
-			old: `if err != nil || now.Version == f.Version {`, new: `if now, f = f, now; true {`, scenario: "source",
+			old: `if now.Path != "" && now.Version == f.Version {`, new: `if now, f = f, now; true {`, scenario: "source",
 		},
 		{
 			name: "an upload whose process died is given up", file: "hub/uploads.go",
