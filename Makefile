@@ -4,9 +4,10 @@
 # make test   runs every test
 # make bench  measures, beside the floors
 # make lint   checks
+# make static links one file that needs nothing beside it, for images
 # make torture  kills, fills disks and cuts power, and looks what is left
 
-.PHONY: build run services services-stop test needs bench lint fuzz torture mutants clean
+.PHONY: build run services services-stop test needs bench lint fuzz torture mutants clean static lint-deploy
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -18,6 +19,13 @@ TOOLS   := $(CURDIR)/.tools
 
 build:
 	$(GO) build -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/crossdock ./cmd/crossdock
+
+# A file that needs no library and no folder beside it, and is the same whoever
+# builds it. The C library's resolver and users would need libraries at hand, so
+# that Go's own take their place; SQLite loads no extensions.
+static:
+	$(GO) build -trimpath -tags '$(TAGS) sqlite_omit_load_extension netgo osusergo' \
+		-ldflags "$(LDFLAGS) -s -w -linkmode external -extldflags -static" -o bin/crossdock-static ./cmd/crossdock
 
 # Exit code 3 says that rows were rejected, which the example does on purpose.
 run: build
@@ -79,9 +87,20 @@ mutants:
 	$(GO) build -tags $(TAGS) -o bin/torture ./cmd/torture
 	bin/torture -mutants . -kills 30 -disks 5
 
-lint: $(TOOLS)/golangci-lint $(TOOLS)/deadcode
+lint: $(TOOLS)/golangci-lint $(TOOLS)/deadcode lint-deploy
 	$(TOOLS)/golangci-lint run --build-tags $(TAGS) ./...
 	@dead="$$($(TOOLS)/deadcode -test -tags $(TAGS) ./...)"; if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
+
+# Holds the files in deploy/ to the programs that read them. promtool comes out
+# of Debian's package, which is not installed: that would start a server.
+lint-deploy:
+	@test -x $(TOOLS)/promtool || command -v promtool >/dev/null || test "$$(id -u)" -ne 0 || \
+		{ made=$$(mktemp -d) && chmod 755 $$made && cd $$made && apt-get update -qq && apt-get download -qq prometheus && \
+		  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && \
+		  mkdir -p $(TOOLS) && mv usr/bin/promtool $(TOOLS)/promtool; code=$$?; rm -r $$made; exit $$code; } >/dev/null
+	@command -v systemd-analyze >/dev/null || test "$$(id -u)" -ne 0 || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd; } >/dev/null
+	cd deploy/lint && $(GO) vet ./... && $(GO) test -count=1 ./... # a cache knows nothing of files outside of the module
 
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

@@ -149,7 +149,7 @@ func (a *app) root() *cobra.Command {
 		a.suggestCommand(), a.checkCommand(), a.previewCommand(), a.runCommand(), a.errorsCommand(), a.runsCommand(), a.qualityCommand(),
 		a.connectorsCommand(), a.schemaCommand(), a.serveCommand(), a.versionCommand(),
 		a.exportCommand(), a.verifyCommand(), a.healthCommand(), a.eventsCommand(), a.moveCommand(),
-		a.backupCommand(), a.restoreCommand(),
+		a.backupCommand(), a.restoreCommand(), a.migrateCommand(),
 	)
 	return root
 }

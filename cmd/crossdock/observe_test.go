@@ -58,10 +58,16 @@ func TestTheManualNamesEveryMetric(t *testing.T) {
 	}
 }
 
-// scrape returns our metrics, each with its kind and its labels in order.
+// scrape returns our metrics behind a run, each with its kind and its labels in order.
 func (s *served) scrape(t *testing.T) map[string]string {
 	t.Helper()
-	_, _, body := s.do(t, http.MethodGet, "/metrics", "", nil)
+	var body []byte
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		_, _, body = s.do(t, http.MethodGet, "/metrics", "", nil)
+		if bytes.Contains(body, []byte("crossdock_runs_total")) { // counted right behind its end in the journal
+			break
+		}
+	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
 	if err != nil {

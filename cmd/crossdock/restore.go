@@ -144,7 +144,7 @@ func readManifest(dir string) (*manifest, error) {
 // program and refuses what is newer.
 func (a *app) openOnce(ctx context.Context, data string) error {
 	restored := *a
-	restored.settings.Data = data
+	restored.settings.Data, restored.settings.Split = data, split{} // all parts, wherever they run
 	s, err := restored.open(ctx)
 	if err != nil {
 		return err
