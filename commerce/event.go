@@ -61,27 +61,27 @@ type Bus interface {
 
 // TypeMatches reports whether an event's type is the one of the pattern. A
 // pattern that ends in .* means all types that begin as it does, and * means all.
-func TypeMatches(pattern, eventType string) bool {
+func TypeMatches(pattern, name string) bool {
 	if prefix, wild := strings.CutSuffix(pattern, "*"); wild {
-		return strings.HasPrefix(eventType, prefix)
+		return strings.HasPrefix(name, prefix)
 	}
-	return pattern == eventType
+	return pattern == name
 }
 
-const (
-	// An eventType is words parted by dots, the last of which is the version.
-	eventType = `^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\.v[1-9][0-9]*$`
+var (
+	// A type is words parted by dots, the last of which is the version.
+	eventType = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\.v[1-9][0-9]*$`)
 
-	// A typePattern is a type, or the words that it begins with and a star.
-	typePattern = `^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.(\*|v[1-9][0-9]*))$`
-
-	// Of an id and of a type: brokers have no room for longer ones.
-	maxAttribute = 255
+	// A pattern is a type, or the words that it begins with and a star.
+	typePattern = regexp.MustCompile(`^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.(\*|v[1-9][0-9]*))$`)
 )
+
+// maxAttribute bounds an id and a type: brokers have no room for longer ones.
+const maxAttribute = 255
 
 // CheckTypePattern reports what is wrong with a pattern of types.
 func CheckTypePattern(pattern string) error {
-	if ok, err := regexp.MatchString(typePattern, pattern); err != nil || !ok || len(pattern) > maxAttribute {
+	if !typePattern.MatchString(pattern) || len(pattern) > maxAttribute {
 		return Errorf(Invalid, "%q is no type of events: give one such as catalog.product.changed.v1, catalog.* for all of a service, or * for all", pattern).At("query.type")
 	}
 	return nil
@@ -89,7 +89,7 @@ func CheckTypePattern(pattern string) error {
 
 // Check reports what the event lacks, or has that no event may have.
 func (e *Event) Check() error {
-	if typed, err := regexp.MatchString(eventType, e.Type); err != nil || !typed || len(e.Type) > maxAttribute {
+	if !eventType.MatchString(e.Type) || len(e.Type) > maxAttribute {
 		return fmt.Errorf("type: %q is none such as catalog.product.changed.v1", e.Type)
 	}
 	if e.ID == "" || len(e.ID) > maxAttribute {
