@@ -34,7 +34,7 @@ func deployed(t *testing.T, suffixes ...string) map[string]string {
 // TestAlertsAndDashboardsAskForWhatIsServed holds the names in rules and
 // dashboards to a scrape of a server.
 func TestAlertsAndDashboardsAskForWhatIsServed(t *testing.T) {
-	s := serveForTest(t)
+	s := serveForTest(t, carried(t))
 	s.upload(t, uploaded)
 	served := s.scrape(t)
 	named := regexp.MustCompile(`\bcrossdock_[a-z_]+`)

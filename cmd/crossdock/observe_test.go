@@ -58,6 +58,22 @@ func TestTheManualNamesEveryMetric(t *testing.T) {
 	}
 }
 
+// carried has the events of a server carried by the broker in its data folder.
+func carried(t *testing.T) func(*app) {
+	return func(a *app) {
+		b, err := a.openBroker(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { // behind the end of the server
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		a.bus = bus{b}
+	}
+}
+
 // scrape returns our metrics behind a run, each with its kind and its labels in order.
 func (s *served) scrape(t *testing.T) map[string]string {
 	t.Helper()
