@@ -270,12 +270,20 @@ func TestAPipelineRunsOnceAtATimeOnAllMachines(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	release, taken, err := s.hub.Journal().Lock(t.Context(), "products") // as a run there has it
+	j := s.hub.Journal()
+	release, taken, err := j.Lock(t.Context(), "products") // as a run here has it
 	if err != nil || !taken {
 		t.Fatal(taken, err)
 	}
-	if code, printed := command(t, "--data", there, "run", pipeline); code != exitFailed || !strings.Contains(printed, "pipeline products is running already on another machine") {
+	turn, _, err := j.TakeTurn(t.Context(), "products", "process 1 on here", time.Minute, true)
+	if err != nil || turn == 0 {
+		t.Fatal(turn, err)
+	}
+	if code, printed := command(t, "--data", there, "run", pipeline); code != exitFailed || !strings.Contains(printed, "pipeline products is running already in process 1 on here") {
 		t.Errorf("exit code %d, printed %s", code, printed)
+	}
+	if err := j.EndTurn(t.Context(), "products", turn); err != nil {
+		t.Fatal(err)
 	}
 	release()
 	if code, printed := command(t, "--data", there, "run", pipeline); code != exitDone {
