@@ -70,7 +70,7 @@ func serveOn(t *testing.T, data string) (address string, said *transcript) {
 			t.Error(err)
 		}
 	})
-	return said.await(t, `serves (http://\S+) `)[1], said
+	return said.await(t, `(http://127[0-9.:]+)`)[1], said
 }
 
 // Another system reads the rejected rows with a client of its own, after a time

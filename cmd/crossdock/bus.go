@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crossdock/commerce"
+	"crossdock/commerce/feed"
 	"crossdock/hub"
 	"crossdock/hub/broker"
 	"crossdock/hub/broker/embedded"
@@ -47,14 +48,24 @@ func (a *app) announce(ctx context.Context, h *hub.Hub, to hub.Announcer) error 
 
 // A bus carries the events of services over a broker. It is both sides' words
 // for the same thing: services know no broker, and the broker no events.
-type bus struct{ broker broker.Broker }
+type bus struct {
+	broker broker.Broker
+	kept   keeper // may be nil
+}
 
-var _ commerce.Bus = bus{}
+// A keeper has the events that the services still keep.
+type keeper interface {
+	Read(ctx context.Context, cursor string, types []string, limit int) (feed.Page, error)
+}
+
+var _ commerce.Bus = (*bus)(nil)
+
+func newBus(b broker.Broker) *bus { return &bus{broker: b} }
 
 const eventType = "application/cloudevents+json"
 
 // Publish implements [commerce.Bus].
-func (b bus) Publish(ctx context.Context, events []commerce.Event) error {
+func (b *bus) Publish(ctx context.Context, events []commerce.Event) error {
 	messages := make([]broker.Message, len(events))
 	for i := range events {
 		e := &events[i]
@@ -71,8 +82,8 @@ func (b bus) Publish(ctx context.Context, events []commerce.Event) error {
 }
 
 // Subscribe implements [commerce.Bus].
-func (b bus) Subscribe(ctx context.Context, consumer string, types []string, handle func(context.Context, commerce.Event) error) error {
-	c := broker.Consumer{Name: consumer}
+func (b *bus) Subscribe(ctx context.Context, consumer string, types []string, handle func(context.Context, commerce.Event) error) error {
+	c := broker.Consumer{Name: consumer, Made: func(ctx context.Context) error { return b.catchUp(ctx, types, handle) }}
 	for _, pattern := range types {
 		if err := commerce.CheckTypePattern(pattern); err != nil {
 			return err
@@ -86,6 +97,43 @@ func (b bus) Subscribe(ctx context.Context, consumer string, types []string, han
 		}
 		return failure(handle(commerce.WithTrace(ctx, e.TraceParent), e))
 	})
+}
+
+// catchUpPage is how many events are read at once of those that are kept.
+const catchUpPage = 500
+
+// catchUp hands a consumer whose queue had to be made, since it is new or the
+// broker has lost it, the events that the services still keep. Those that it
+// fails on are published again, so that they are tried as all others are; other
+// consumers know by their ids that they have had them.
+func (b *bus) catchUp(ctx context.Context, types []string, handle func(context.Context, commerce.Event) error) error {
+	if b.kept == nil {
+		return nil
+	}
+	for cursor := ""; ; {
+		page, err := b.kept.Read(ctx, cursor, types, catchUpPage)
+		if err != nil {
+			return err
+		}
+		var again []commerce.Event
+		for _, item := range page.Events {
+			late := func(ctx context.Context, _ broker.Message) error {
+				return handle(commerce.WithTrace(ctx, item.TraceParent), item.Event)
+			}
+			if err := broker.Call(ctx, late, broker.Message{}); err != nil {
+				again = append(again, item.Event)
+			}
+		}
+		if len(again) > 0 {
+			if err := b.Publish(ctx, again); err != nil {
+				return err
+			}
+		}
+		if !page.More {
+			return nil
+		}
+		cursor = page.Cursor
+	}
 }
 
 // keyOf returns the broker's pattern of a pattern of types: there a star is one

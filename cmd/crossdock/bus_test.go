@@ -54,7 +54,7 @@ func TestBusCarriesEventsToThoseWhoseTypesMatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() { // ends by stop
-			ended <- bus{b}.Subscribe(ctx, name, types, func(ctx context.Context, e commerce.Event) error {
+			ended <- newBus(b).Subscribe(ctx, name, types, func(ctx context.Context, e commerce.Event) error {
 				if diff := cmp.Diff(event(e.ID, e.Type), e); diff != "" {
 					t.Error(diff)
 				}
@@ -68,7 +68,7 @@ func TestBusCarriesEventsToThoseWhoseTypesMatch(t *testing.T) {
 	}
 	for name := range patterns { // its keys are in force once the first event arrives
 		for sent := 0; ; sent++ {
-			if err := (bus{b}).Publish(ctx, []commerce.Event{event(fmt.Sprint("first-", sent), "catalog.product.changed.v1")}); err != nil {
+			if err := newBus(b).Publish(ctx, []commerce.Event{event(fmt.Sprint("first-", sent), "catalog.product.changed.v1")}); err != nil {
 				t.Fatal(err)
 			}
 			if s := <-got; strings.HasPrefix(s, name+" ") {
@@ -76,7 +76,7 @@ func TestBusCarriesEventsToThoseWhoseTypesMatch(t *testing.T) {
 			}
 		}
 	}
-	if err := (bus{b}).Publish(ctx, []commerce.Event{
+	if err := newBus(b).Publish(ctx, []commerce.Event{
 		event("1", "catalog.product.changed.v1"), event("2", "catalog.category.deleted.v2"), event("3", "pricing.price.changed.v1"), event("4", "orders.order.placed.v1"),
 	}); err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestBusTellsFailuresApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := []commerce.Event{event("wrong", "a.b.v1"), event("early", "a.b.v1"), event("good", "a.b.v1")}
-	if err := (bus{b}).Publish(t.Context(), list); err != nil {
+	if err := newBus(b).Publish(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
 	noEvent := broker.Message{ID: "none", Key: "a.b.v1", Time: time.Now(), Body: []byte(`{"id":1}`)}
@@ -115,7 +115,7 @@ func TestBusTellsFailuresApart(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	attempts := map[string]int{}
-	if err := (bus{b}).Subscribe(ctx, "strict", []string{"*"}, func(_ context.Context, e commerce.Event) error {
+	if err := newBus(b).Subscribe(ctx, "strict", []string{"*"}, func(_ context.Context, e commerce.Event) error {
 		attempts[e.ID]++
 		switch {
 		case e.ID == "wrong":
@@ -146,7 +146,7 @@ func TestBusTellsFailuresApart(t *testing.T) {
 }
 
 func TestBusRefusesWhatIsNoType(t *testing.T) {
-	err := bus{openEmbedded(t)}.Subscribe(t.Context(), "search", []string{"catalog.*.v1"}, nil)
+	err := newBus(openEmbedded(t)).Subscribe(t.Context(), "search", []string{"catalog.*.v1"}, nil)
 	if e, ok := errors.AsType[*commerce.Error](err); !ok || e.Code != commerce.Invalid {
 		t.Errorf("error = %v", err)
 	}
@@ -188,11 +188,11 @@ func TestBusOnRabbitMQ(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := event("1", "catalog.product.changed.v1")
-	if err := (bus{b}).Publish(t.Context(), []commerce.Event{want}); err != nil {
+	if err := newBus(b).Publish(t.Context(), []commerce.Event{want}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	if err := (bus{b}).Subscribe(ctx, "bus-test", []string{"catalog.*"}, func(_ context.Context, e commerce.Event) error {
+	if err := newBus(b).Subscribe(ctx, "bus-test", []string{"catalog.*"}, func(_ context.Context, e commerce.Event) error {
 		defer stop()
 		if diff := cmp.Diff(want, e); diff != "" {
 			t.Error(diff)

@@ -101,7 +101,7 @@ func TestEventsOutliveTheBroker(t *testing.T) {
 	})
 	dir := t.TempDir()
 	service, err := catalog.New(t.Context(), catalog.Config{
-		Store: store.Place{Dir: dir}, Clock: time.Now, Log: quiet, Bus: repeating{bus{b}, rand.New(rand.NewPCG(7, 7))},
+		Store: store.Place{Dir: dir}, Clock: time.Now, Log: quiet, Bus: repeating{newBus(b), rand.New(rand.NewPCG(7, 7))},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestEventsOutliveTheBroker(t *testing.T) {
 	c := &copier{effects: map[string]int{}}
 	var group errgroup.Group
 	group.Go(func() error { return service.Run(ctx) })
-	group.Go(func() error { return bus{b}.Subscribe(ctx, "copy", []string{"catalog.*"}, c.take) })
+	group.Go(func() error { return newBus(b).Subscribe(ctx, "copy", []string{"catalog.*"}, c.take) })
 	var faults sync.WaitGroup
 	faults.Go(func() {
 		for i := range stops {

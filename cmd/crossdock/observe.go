@@ -183,7 +183,7 @@ func fileSize(path string) int64 {
 // observe adds what the hub and the process tell to the metrics of requests.
 func (a *app) observe(s *system, registry prometheus.Registerer) {
 	registry.MustRegister(newFootprint(a.settings.Data))
-	if b, ok := a.bus.(bus); ok {
+	if b, ok := a.bus.(*bus); ok {
 		registry.MustRegister(newQueueDepths(b.broker))
 	}
 	if s.hub != nil {

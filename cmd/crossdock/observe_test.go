@@ -43,7 +43,7 @@ func TestTheManualNamesEveryMetric(t *testing.T) {
 		slices.Sort(labels)
 		written[row[1]] = row[2] + " " + strings.Join(labels, " ")
 	}
-	s := serveForTest(t, func(a *app) { a.bus = bus{openEmbedded(t)} })
+	s := serveForTest(t, func(a *app) { a.bus = newBus(openEmbedded(t)) })
 	s.upload(t, uploaded)
 	served := s.scrape(t)
 	for name, is := range served {
@@ -70,7 +70,7 @@ func carried(t *testing.T) func(*app) {
 				t.Error(err)
 			}
 		})
-		a.bus = bus{b}
+		a.bus = newBus(b)
 	}
 }
 

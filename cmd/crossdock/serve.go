@@ -63,11 +63,13 @@ func (a *app) serveParts(ctx context.Context, listener net.Listener) (err error)
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, carrier.Close()) }()
-	a.bus = bus{carrier}
+	carried := newBus(carrier)
+	a.bus = carried
 	s, err := a.open(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	carried.kept = s.feed
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := a.loadable(s.hub); err != nil {
 		return errors.Join(err, listener.Close())

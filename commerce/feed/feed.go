@@ -11,5 +11,8 @@ type Feed = outbox.Merged
 // A Page is events one after the other.
 type Page = outbox.Page
 
+// An Item is an event on a page.
+type Item = outbox.Item
+
 // Latest is a cursor to begin with the next event that happens.
 const Latest = outbox.Latest

@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -81,6 +83,17 @@ func (f *Failure) Error() string { return f.Err.Error() }
 
 // Unwrap returns the error itself.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Call calls a handler, as drivers do. A panic is an error of this message,
+// which another process would meet next.
+func Call(ctx context.Context, handle func(context.Context, Message) error, m Message) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return handle(ctx, m)
+}
 
 // maxReason bounds what is kept of an error with its message.
 const maxReason = 2_000

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"crossdock/hub/broker"
@@ -250,7 +249,7 @@ func (s *session) work(ctx context.Context, list []*delivery) error {
 }
 
 func (s *session) try(ctx context.Context, d *delivery) {
-	err := call(ctx, s.handle, d.Message)
+	err := broker.Call(ctx, s.handle, d.Message)
 	switch {
 	case err == nil:
 		d.outcome = done
@@ -265,17 +264,6 @@ func (s *session) try(ctx context.Context, d *delivery) {
 		d.outcome = dead
 		s.b.Log.WarnContext(ctx, "a message goes to the error queue", "consumer", s.Name, "message", d.ID, "type", d.Type, "attempt", d.Attempt, "error", err)
 	}
-}
-
-// call calls the handler. A panic is an error of this message, which another
-// process would meet next.
-func call(ctx context.Context, handle func(context.Context, broker.Message) error, m broker.Message) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return handle(ctx, m)
 }
 
 // settle writes down what became of messages, until that has succeeded or ctx

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -108,7 +107,7 @@ func (s *session) deliver(ctx context.Context, d *amqp.Delivery) error {
 	if !s.wants(m.Key) {
 		return d.Ack(false)
 	}
-	failed := call(ctx, s.handle, m)
+	failed := broker.Call(ctx, s.handle, m)
 	if failed != nil && ctx.Err() == nil {
 		if err := s.setAside(ctx, d, &m, failed); err != nil {
 			return err
@@ -130,17 +129,6 @@ func (s *session) wants(key string) bool {
 		}
 	}
 	return false
-}
-
-// call calls the handler. A panic is an error of this message, which another
-// process would meet next.
-func call(ctx context.Context, handle func(context.Context, broker.Message) error, m broker.Message) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return handle(ctx, m)
 }
 
 // setAside puts a message that has failed where it waits, or on the error

@@ -235,6 +235,12 @@ func (p *publisher) fly(requests []*request, errs []error) error {
 
 // await waits for one confirm.
 func (p *publisher) await(confirm *amqp.DeferredConfirmation) (acked bool, err error) {
+	select {
+	case <-confirm.Done(): // as most have been when one is awaited
+		return p.landed(confirm)
+	default:
+	}
+	p.timer.Reset(confirmTime)
 	for {
 		reason, changed := p.blocking()
 		if reason != "" {
@@ -242,19 +248,7 @@ func (p *publisher) await(confirm *amqp.DeferredConfirmation) (acked bool, err e
 		}
 		select {
 		case <-confirm.Done():
-			// A channel that closes refuses what it has not confirmed.
-			if !confirm.Acked() && p.ch.IsClosed() {
-				<-p.ctx.Done()
-				return false, p.lost()
-			}
-			if !p.timer.Stop() {
-				select {
-				case <-p.timer.C:
-				default:
-				}
-			}
-			p.timer.Reset(confirmTime)
-			return confirm.Acked(), nil
+			return p.landed(confirm)
 		case <-p.ctx.Done():
 			return false, p.lost()
 		case <-changed:
@@ -262,6 +256,15 @@ func (p *publisher) await(confirm *amqp.DeferredConfirmation) (acked bool, err e
 			return false, fmt.Errorf("it has confirmed nothing for %s", confirmTime)
 		}
 	}
+}
+
+func (p *publisher) landed(confirm *amqp.DeferredConfirmation) (acked bool, err error) {
+	acked = confirm.Acked()
+	if !acked && p.ch.IsClosed() {
+		<-p.ctx.Done() // a channel that closes refuses what it has not confirmed
+		return false, p.lost()
+	}
+	return acked, nil
 }
 
 // comeBack notes the messages that no queue took, though RabbitMQ confirms
