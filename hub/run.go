@@ -214,7 +214,7 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 	if lost {
 		err = fmt.Errorf("%w: %w", errLost, err)
 	}
-	away := errors.Is(err, schemas.ErrAway)
+	missed := err
 	err = stopAway(err)
 	s = x.summary(err, h.Clock().Sub(started))
 	assessment, assessErr := x.assess(context.WithoutCancel(ctx), &s)
@@ -226,9 +226,9 @@ func (h *Hub) execute(ctx context.Context, p *pipelines.Pipeline, options Option
 		s.Status = journal.Queued
 		return s, errors.Join(err, h.journal.Requeue(context.WithoutCancel(ctx), claim))
 	}
-	if options.Requeue && away {
+	if options.Requeue && errors.Is(missed, schemas.ErrAway) {
 		s.Status = journal.Queued
-		return s, h.putOff(ctx, claim, err)
+		return s, h.putOff(ctx, claim, missed)
 	}
 	if options.Requeue && s.Status == journal.Stopped && ctx.Err() != nil {
 		s.Status = journal.Queued

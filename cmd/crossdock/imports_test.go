@@ -31,6 +31,7 @@ var mayImport = []struct{ layer, allowed string }{
 	{"internal/store/*", "internal/child"},
 	{"internal/rabbitserver", "internal/child"},
 	{"internal/rabbitserver/rabbittest", "internal/rabbitserver"},
+	{"internal/gateway", "internal/web"},
 	{"internal/*", ""},
 	{"cmd/*", "*"},
 	{"examples", "*"},

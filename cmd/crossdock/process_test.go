@@ -21,6 +21,7 @@ const testToken = "0123456789abcdef0123456789abcdef"
 
 // An estate is parts in processes of their own, on loopback.
 type estate struct {
+	t         *testing.T // for as long as which it stands
 	dir       string
 	env       []string
 	processes map[string]*process // by the name of the part
@@ -40,7 +41,7 @@ type process struct {
 
 func newEstate(t *testing.T, pipelines map[string]string) *estate {
 	t.Helper()
-	in := &estate{dir: t.TempDir(), processes: map[string]*process{}}
+	in := &estate{t: t, dir: t.TempDir(), processes: map[string]*process{}}
 	folder := filepath.Join(in.dir, "pipelines")
 	if err := os.Mkdir(folder, 0o750); err != nil {
 		t.Fatal(err)
@@ -50,13 +51,13 @@ func newEstate(t *testing.T, pipelines map[string]string) *estate {
 			t.Fatal(err)
 		}
 	}
-	in.env = append(os.Environ(), "CROSSDOCK_PIPELINES="+folder, "CROSSDOCK_INTERNAL_TOKEN="+testToken)
+	in.env = append(os.Environ(), "CROSSDOCK_PIPELINES="+folder, "CROSSDOCK_INTERNAL_TOKEN="+testToken, "CROSSDOCK_LOG_LEVEL=warn")
 	return in
 }
 
 // start serves a part, at the address that it had before where it had one, and
 // returns when it is ready. Parts that are started later find it there.
-func (in *estate) start(t *testing.T, part string, env ...string) *process {
+func (in *estate) start(t *testing.T, part string) {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if before := in.processes[part]; before != nil {
@@ -64,7 +65,7 @@ func (in *estate) start(t *testing.T, part string, env ...string) *process {
 	}
 	p := &process{part: part, ended: make(chan struct{})}
 	p.command = exec.Command("crossdock", "serve", part, "--listen", address, "--data", filepath.Join(in.dir, "data-"+part))
-	p.command.Env = append(append([]string{}, in.env...), env...)
+	p.command.Env = in.env
 	p.command.Dir = in.dir
 	stderr, err := p.command.StderrPipe()
 	if err != nil {
@@ -73,11 +74,11 @@ func (in *estate) start(t *testing.T, part string, env ...string) *process {
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	in.t.Cleanup(func() {
 		_ = p.command.Process.Kill()
 		<-p.ended
-		if t.Failed() {
-			t.Logf("%s:\n%s", part, p.text())
+		if in.t.Failed() {
+			in.t.Logf("%s:\n%s", part, p.text())
 		}
 	})
 	serving := make(chan string, 1)
@@ -96,7 +97,6 @@ func (in *estate) start(t *testing.T, part string, env ...string) *process {
 	if status, body := ask(t, http.MethodGet, p.url+"/readyz"); status != http.StatusOK {
 		t.Fatalf("%s is not ready: %s", part, body)
 	}
-	return p
 }
 
 // follow keeps what the process says, and reports where it serves.
@@ -119,6 +119,15 @@ func (p *process) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
 }
 
 // stop asks the process to end, and waits until it has.

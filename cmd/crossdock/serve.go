@@ -49,7 +49,11 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return within(ctx, stopLimit, func() error { return a.serveParts(ctx, listener) })
+	serve := a.serveParts
+	if a.settings.Split.taken[gatewayPart] {
+		serve = a.serveGateway
+	}
+	return within(ctx, stopLimit, func() error { return serve(ctx, listener) })
 }
 
 func (a *app) serveParts(ctx context.Context, listener net.Listener) (err error) {

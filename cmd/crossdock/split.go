@@ -28,8 +28,9 @@ const serveHelp = `Serve everything in one process, or the parts that are named.
   crossdock serve catalog              the catalogue alone
   crossdock serve pricing inventory    two services in one process
   crossdock serve hub                  uploads and runs; it calls the services
+  crossdock serve gateway              the one address for clients before all parts
 
-The parts are catalog, pricing, inventory, accounts and hub. Those in
+The parts are catalog, pricing, inventory, accounts, hub and gateway. Those in
 other processes are found by CROSSDOCK_CATALOG_URL and the like, and let in by
 CROSSDOCK_INTERNAL_TOKEN; see docs/services.md.`
 
@@ -54,19 +55,22 @@ func (a *app) dial(name string) farService {
 	return dialers()[name](commerce.Peer{URL: a.settings.Split.Services[name], Token: a.settings.Split.InternalToken, Log: a.log})
 }
 
+const gatewayPart = "gateway"
+
 // partNames returns all that can be served, in the order of help.
 func partNames() []string {
 	var names []string
 	for _, p := range parts() {
 		names = append(names, p.name)
 	}
-	return append(names, "hub")
+	return append(names, "hub", gatewayPart)
 }
 
 // A split says which parts a process serves, and where the others are.
 type split struct {
 	Services      map[string]string `yaml:"services"`       // addresses by name
 	InternalToken string            `yaml:"internal_token"` // which every process of the installation has
+	GatewayToken  string            `yaml:"gateway_token"`  // which clients send; "" lets everyone in
 	DrainDelay    time.Duration     `yaml:"drain_delay"`
 
 	taken map[string]bool // nil: all that are not elsewhere
@@ -89,9 +93,11 @@ const (
 func (s *split) locate(getenv func(string) string, environ []string) (split, error) {
 	found := split{
 		Services:      map[string]string{},
-		InternalToken: cmp.Or(getenv("CROSSDOCK_INTERNAL_TOKEN"), s.InternalToken), DrainDelay: s.DrainDelay,
+		InternalToken: cmp.Or(getenv("CROSSDOCK_INTERNAL_TOKEN"), s.InternalToken),
+		GatewayToken:  cmp.Or(getenv("CROSSDOCK_GATEWAY_TOKEN"), s.GatewayToken), DrainDelay: s.DrainDelay,
 	}
 	places := partNames()
+	places = places[:len(places)-1] // nobody calls the gateway
 	for _, name := range slices.Sorted(maps.Keys(s.Services)) {
 		if !slices.Contains(places, name) {
 			return found, usagef("%s: services.%s: there is no such part%s (there are %s)", settingsFile, name, schemas.DidYouMean(name, places), strings.Join(places, ", "))
@@ -168,12 +174,21 @@ func (s *split) take(names []string) error {
 		}
 		s.taken[name] = true
 	}
-	if s.taken["hub"] {
+	if s.taken[gatewayPart] && len(names) > 1 {
+		return usagef("serve: the gateway runs in a process of its own")
+	}
+	if s.taken[gatewayPart] || s.taken["hub"] {
 		for _, name := range partNames() {
-			if !s.taken[name] && s.Services[name] == "" {
+			if name != gatewayPart && !s.taken[name] && s.Services[name] == "" {
 				return usagef("serve %s: where is %s? Set %s, or services.%s in %s", strings.Join(names, " "), name, addressOf(name), name, settingsFile)
 			}
 		}
+	}
+	if s.taken[gatewayPart] {
+		if s.GatewayToken == "" {
+			return nil
+		}
+		return checkToken("CROSSDOCK_GATEWAY_TOKEN", s.GatewayToken) // and it may not call what the other one opens
 	}
 	return s.checkToken()
 }
@@ -183,13 +198,19 @@ func (s *split) checkToken() error {
 	if s.taken == nil && len(s.Services) == 0 {
 		return nil
 	}
-	switch n := len(s.InternalToken); {
-	case n == 0:
+	if s.InternalToken == "" {
 		return usagef("parts in several processes need CROSSDOCK_INTERNAL_TOKEN, the same for all of them: make one with openssl rand -hex 32")
-	case n < minTokenBytes:
-		return usagef("CROSSDOCK_INTERNAL_TOKEN has %d characters, and needs at least %d: make one with openssl rand -hex 32", n, minTokenBytes)
-	case strings.Trim(s.InternalToken, tokenLetters) != "":
-		return usagef("CROSSDOCK_INTERNAL_TOKEN has characters that a header cannot carry: make one with openssl rand -hex 32")
+	}
+	return checkToken("CROSSDOCK_INTERNAL_TOKEN", s.InternalToken)
+}
+
+// checkToken reports what is wrong with a token, and shows none of it.
+func checkToken(variable, token string) error {
+	if n := len(token); n < minTokenBytes {
+		return usagef("%s has %d characters, and needs at least %d: make one with openssl rand -hex 32", variable, n, minTokenBytes)
+	}
+	if strings.Trim(token, tokenLetters) != "" {
+		return usagef("%s has characters that a header cannot carry: make one with openssl rand -hex 32", variable)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,22 +32,25 @@ func (s *Service) Register(api huma.API) {
 	web.Register(api, huma.Operation{
 		OperationID: "list-products", Method: http.MethodGet, Path: "/v1/products", Tags: tags, Summary: "List or search products",
 		Description: "Without `q`, products come by article number; with it, by relevance. " +
-			"Filters and search lag behind an import by about a second.",
+			"Filters and search lag behind an import by about a second. " + notModified,
 		Errors: []int{http.StatusBadRequest},
 	}, s.listProducts)
 	web.Register(api, huma.Operation{
 		OperationID: "get-product", Method: http.MethodGet, Path: "/v1/products/{sku}", Tags: tags, Summary: "Read one product",
-		Description: "Answers 304 without a body where `If-None-Match` has the `ETag` of an earlier answer that still holds.",
+		Description: notModified,
 		Errors:      []int{http.StatusNotFound},
 	}, s.getProduct)
 	web.Register(api, huma.Operation{
 		OperationID: "list-categories", Method: http.MethodGet, Path: "/v1/categories", Tags: tags, Summary: "Read the tree of categories",
-		Description: "Each category is followed by those below it, siblings by position.",
+		Description: "Each category is followed by those below it, siblings by position. " + notModified,
 		Errors:      []int{http.StatusBadRequest},
 	}, s.listCategories)
 }
 
+const notModified = "Answers 304 without a body where `If-None-Match` has the `ETag` of an earlier answer that still holds."
+
 type productsInput struct {
+	Conditional
 	Limit    int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Products a page."`
 	Cursor   string `query:"cursor" maxLength:"2000" doc:"Where to go on: next_cursor of the page before."`
 	Words    string `query:"q" maxLength:"200" doc:"Words to search for in numbers, names, descriptions and brands. All must occur; the beginning of each is enough."`
@@ -59,26 +61,32 @@ type productsInput struct {
 	Lang     string `query:"lang" maxLength:"35" doc:"Language of the texts, such as fr-CA. A text that lacks it is shown in fr, then en, then in any." example:"fr-CA"`
 }
 
-type productsOutput struct{ Body ProductPage }
+type productsOutput struct {
+	Versioned
+	Body ProductPage
+}
 
 func (s *Service) listProducts(ctx context.Context, in *productsInput) (*productsOutput, error) {
+	v, err := s.unlessHeld(ctx, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
 	page, err := s.Products(ctx, ProductQuery{
 		Limit: in.Limit, Cursor: in.Cursor, Words: in.Words, Category: in.Category, Brand: in.Brand, GTIN: in.GTIN,
 		Status: in.Status, Lang: in.Lang,
 	})
-	return &productsOutput{page}, err
+	return &productsOutput{v, page}, err
 }
 
 type productInput struct {
-	SKU         string `path:"sku" maxLength:"100" doc:"Article number."`
-	Lang        string `query:"lang" maxLength:"35" doc:"Language of the texts, such as fr-CA." example:"fr-CA"`
-	IfNoneMatch string `header:"If-None-Match" doc:"ETag of an earlier answer."`
+	Conditional
+	SKU  string `path:"sku" maxLength:"100" doc:"Article number."`
+	Lang string `query:"lang" maxLength:"35" doc:"Language of the texts, such as fr-CA." example:"fr-CA"`
 }
 
 type productOutput struct {
-	ETag         string `header:"ETag"`
-	CacheControl string `header:"Cache-Control"`
-	Body         Product
+	Versioned
+	Body Product
 }
 
 func (s *Service) getProduct(ctx context.Context, in *productInput) (*productOutput, error) {
@@ -86,15 +94,12 @@ func (s *Service) getProduct(ctx context.Context, in *productInput) (*productOut
 	if err != nil {
 		return nil, err
 	}
-	etag := fmt.Sprintf("%q", p.Version()+"-"+in.Lang)
-	if web.Matches(in.IfNoneMatch, etag) {
-		return nil, web.NotModified(etag)
-	}
-	// no-cache: keep it, and ask whether it still holds.
-	return &productOutput{ETag: etag, CacheControl: "no-cache", Body: p}, nil
+	v, err := in.unless(p.Version() + "-" + in.Lang)
+	return &productOutput{v, p}, err
 }
 
 type categoriesInput struct {
+	Conditional
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"500" doc:"Categories a page."`
 	Cursor string `query:"cursor" maxLength:"2000" doc:"Where to go on: next_cursor of the page before."`
 	Parent string `query:"parent" maxLength:"100" doc:"Only those directly below this category."`
@@ -102,9 +107,16 @@ type categoriesInput struct {
 	Lang   string `query:"lang" maxLength:"35" doc:"Language of the names, such as fr-CA." example:"fr-CA"`
 }
 
-type categoriesOutput struct{ Body CategoryPage }
+type categoriesOutput struct {
+	Versioned
+	Body CategoryPage
+}
 
 func (s *Service) listCategories(ctx context.Context, in *categoriesInput) (*categoriesOutput, error) {
+	v, err := s.unlessHeld(ctx, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
 	page, err := s.Categories(ctx, CategoryQuery{Limit: in.Limit, Cursor: in.Cursor, Parent: in.Parent, Status: in.Status, Lang: in.Lang})
-	return &categoriesOutput{page}, err
+	return &categoriesOutput{v, page}, err
 }

@@ -80,7 +80,10 @@ func Wrap(mux *http.ServeMux, o Options) http.Handler {
 		defer func() {
 			if p := recover(); p != nil {
 				x.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-				if out.status == 0 {
+				if p == http.ErrAbortHandler { //nolint:errorlint // it is thrown as it is
+					x.err = errors.New("the answer broke off")
+					defer panic(p) // which cuts the connection, so that the client sees it too
+				} else if out.status == 0 {
 					WriteProblem(out, http.StatusInternalServerError, "internal error; the log tells more under request "+x.id, "")
 				}
 			}
