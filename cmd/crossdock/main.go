@@ -76,7 +76,11 @@ func (a *app) complain(err error) {
 		hint = "see that PostgreSQL runs, and do it again: what is committed stays, and nothing is doubled"
 	}
 	if a.settings.Observing.LogFormat == logs.JSON {
-		a.log.Error("crossdock ends", "error", err, "hint", hint)
+		attrs := []any{"error", err}
+		if hint != "" {
+			attrs = append(attrs, "hint", hint)
+		}
+		a.log.Error("crossdock ends", attrs...)
 		return
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {

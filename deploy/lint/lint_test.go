@@ -61,6 +61,9 @@ func TestTheImageIsSmallAndNotRoot(t *testing.T) {
 	if last.BaseName != "scratch" {
 		t.Errorf("the image is made from %s, not from scratch", last.BaseName)
 	}
+	if !strings.Contains(string(text), "COPY --from=build --chown=65532:65532 /empty/ /data/") {
+		t.Error("the data folder of the image is not that of its user")
+	}
 	var found []string
 	for _, command := range last.Commands {
 		found = append(found, command.Name())
