@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -48,12 +50,27 @@ type connector struct {
 	driver *sqlite3.SQLiteDriver
 }
 
-// Connect implements driver.Connector.
-func (c *connector) Connect(context.Context) (driver.Conn, error) {
+// busyPause is how long passes between two attempts to open a file.
+const busyPause = 20 * time.Millisecond
+
+// Connect implements driver.Connector. While another process makes the file,
+// SQLite says that it is locked and does not wait, whatever it is told: to have
+// it use a log, one has to be alone with it.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := registerRowset(); err != nil {
 		return nil, err
 	}
-	return c.driver.Open(c.dsn)
+	for left := busyMilliseconds * time.Millisecond; ; left -= busyPause {
+		conn, err := c.driver.Open(c.dsn)
+		if e, ok := errors.AsType[sqlite3.Error](err); !ok || e.Code != sqlite3.ErrBusy || left <= 0 {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(busyPause):
+		}
+	}
 }
 
 // Driver implements driver.Connector.
