@@ -46,6 +46,7 @@ func (a *app) serveGateway(ctx context.Context, listener net.Listener) error {
 	}
 	mux := http.NewServeMux()
 	metrics := web.NewMetrics()
+	a.observe(&system{}, metrics.Registry)
 	mux.Handle("GET /metrics", metrics.Handler())
 	mux.Handle("GET /openapi.json", front.Document(map[string]any{
 		"title": "Crossdock", "version": version(),
