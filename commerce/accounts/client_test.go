@@ -123,3 +123,9 @@ func TestAccountsAreListedByPages(t *testing.T) {
 		}
 	})
 }
+
+func TestAppliedRowsArePutBack(t *testing.T) {
+	contract(t, func(t *testing.T, s keeper) {
+		servicetest.PutBack(t, s, "account", "name", "account|name", "K7|Sued")
+	})
+}

@@ -169,3 +169,9 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+func TestAppliedRowsArePutBack(t *testing.T) {
+	contract(t, func(t *testing.T, s catalogue) {
+		servicetest.PutBack(t, s, "product", "brand", "sku|name.en|brand", "P|Plug|Zeta", "Q|Quay|Zeta")
+	})
+}

@@ -121,3 +121,9 @@ func TestAnOlderFigureMayBePutBack(t *testing.T) {
 		}
 	})
 }
+
+func TestAppliedRowsArePutBack(t *testing.T) {
+	contract(t, func(t *testing.T, s stock) {
+		servicetest.PutBack(t, s, "warehouse", "name", "warehouse|name", "BE|Berlin")
+	})
+}

@@ -109,3 +109,9 @@ func TestRowsAreReadAsTheyAre(t *testing.T) {
 		}
 	})
 }
+
+func TestAppliedRowsArePutBack(t *testing.T) {
+	contract(t, func(t *testing.T, s pricer) {
+		servicetest.PutBack(t, s, "price_list", "currency", "list|name.en|currency", "sale|Sale|SEK")
+	})
+}

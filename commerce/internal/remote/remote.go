@@ -10,6 +10,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,9 +79,9 @@ func (c *Caller) Diff(ctx context.Context, b *schemas.Batch) (schemas.Outcome, [
 	return inRowsOf(b, answer.Outcome), answer.Differences, nil
 }
 
-// Revert does what the service's Revert does.
+// Revert does what the service's Revert does. A dry run has no id.
 func (c *Caller) Revert(ctx context.Context, id schemas.BatchID, r schemas.RevertRequest) (answer schemas.Reverted, err error) {
-	err = c.ask(ctx, c.internal(r.Entity, "reverts", id.Run, strconv.FormatInt(id.Seq, 10))+turnOf(id), r, &answer)
+	err = c.ask(ctx, c.internal(r.Entity, "reverts", cmp.Or(id.Run, "-"), strconv.FormatInt(id.Seq, 10))+turnOf(id), r, &answer)
 	return answer, err
 }
 

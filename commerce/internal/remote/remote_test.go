@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 	"pgregory.net/rapid"
 
 	"crossdock/commerce"
@@ -317,5 +318,13 @@ func TestEventsTravel(t *testing.T) {
 	got, err := dial(t, s).Events(t.Context(), query)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
+	}
+}
+
+func TestAServiceThatHasLostItsDatabaseIsAway(t *testing.T) {
+	s := &shelf{err: fmt.Errorf("apply: %w", &pgconn.PgError{Code: "57P01", Message: "terminating connection of user secret"})}
+	_, err := dial(t, s).Known(t.Context(), "product", nil)
+	if !errors.Is(err, schemas.ErrAway) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "status 503: has lost its database") {
+		t.Errorf("error %v, want that it is away", err)
 	}
 }

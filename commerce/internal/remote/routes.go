@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"crossdock/commerce"
+	"crossdock/internal/store"
 	"crossdock/internal/web"
 	"crossdock/schemas"
 )
@@ -133,6 +134,11 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if errors.Is(err, schemas.ErrHistoryGone) {
 		web.WriteProblem(w, http.StatusGone, err.Error(), "")
+		return
+	}
+	if store.Lost(err) {
+		web.Note(r.Context(), err)
+		web.WriteProblem(w, http.StatusServiceUnavailable, "has lost its database, and looks for it", "")
 		return
 	}
 	web.WriteError(w, r, err)
