@@ -159,3 +159,39 @@ func TestTheStaticBinaryNeedsNothing(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
+
+// TestTheManualOfOperationsNamesCommands asks for help on every command and
+// flag that docs/operations.md tells an operator to type.
+func TestTheManualOfOperationsNamesCommands(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed := regexp.MustCompile("[`\n]crossdock ([a-z][^`\n#]*)").FindAllSubmatch(manual, -1)
+	if len(typed) < 8 {
+		t.Fatalf("%d commands", len(typed))
+	}
+	for _, line := range typed {
+		var command, flags []string
+		for word := range strings.FieldsSeq(string(line[1])) {
+			switch {
+			case strings.HasPrefix(word, "--"):
+				flags = append(flags, word)
+			case len(flags) == 0 && regexp.MustCompile(`^[a-z]+$`).MatchString(word):
+				command = append(command, word)
+			}
+		}
+		var help bytes.Buffer
+		if code := run(t.Context(), append(slices.Clone(command), "--help"), &help, &help); code != exitDone {
+			t.Errorf("crossdock %s: %s", line[1], help.String())
+		}
+		if !strings.Contains(help.String(), "crossdock "+strings.Join(command, " ")) {
+			t.Errorf("crossdock %s: there is no such command: %s", line[1], help.String())
+		}
+		for _, flag := range flags {
+			if !strings.Contains(help.String(), flag+" ") {
+				t.Errorf("crossdock %s: it has no %s", line[1], flag)
+			}
+		}
+	}
+}
