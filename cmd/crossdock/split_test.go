@@ -141,3 +141,16 @@ func TestPartsInProcessesOfTheirOwnDoTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestAPartThatStopsIsNotReady(t *testing.T) {
+	s := serveForTest(t).system
+	if err := s.ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	stopping := make(chan struct{})
+	close(stopping)
+	s.stopping = stopping
+	if err := s.ready(t.Context()); err == nil || err.Error() != "it is stopping" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -325,3 +325,36 @@ func TestServeReportsWhyItCannot(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestServeGoesOnForThoseWhoHaveNotHeard(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	mux := http.NewServeMux()
+	Health(mux, func(context.Context) error { return ctx.Err() })
+	served := make(chan error)
+	go func() { served <- Serve(ctx, listener, mux, 2*time.Second) }()
+	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		answer, err := http.Get("http://" + listener.Addr().String() + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want || answer.Close != (want != http.StatusOK) {
+			t.Errorf("status %d, the connection ends: %t; want %d", answer.StatusCode, answer.Close, want)
+		}
+		for _, path := range []string{"/livez", "/startupz"} {
+			if answer, err = http.Get("http://" + listener.Addr().String() + path); err != nil || answer.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %v %+v", path, err, answer)
+			}
+			answer.Body.Close()
+		}
+		stop()
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
