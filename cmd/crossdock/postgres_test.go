@@ -18,7 +18,7 @@ func command(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), args, &stdout, &stderr)
-	text := regexp.MustCompile(`\([0-9.]+m?s, [0-9,]+ rows/s\)|run [a-z0-9-]+|--run \S+`).ReplaceAllString(stdout.String()+stderr.String(), "...")
+	text := regexp.MustCompile(`\([0-9.]+m?s, [0-9,]+ rows/s\)|run [a-z0-9-]+|--run \S+|\d{4}-\d\d-\d\d \d\d:\d\d`).ReplaceAllString(stdout.String()+stderr.String(), "...")
 	return code, text
 }
 
