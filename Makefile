@@ -43,7 +43,7 @@ services-stop:
 	@bin/services stop
 
 test: needs
-	$(GO) test -race -tags $(TAGS) ./...
+	$(GO) test -race -timeout 20m -tags $(TAGS) ./...
 
 # What tests use beside Go: the commands of the README are run as they stand
 # there, and stores are tested on PostgreSQL and brokers on RabbitMQ too. Tests

@@ -27,7 +27,7 @@ func giveUp(t *testing.T, data string) {
 			t.Error(err)
 		}
 	}()
-	for _, name := range []string{"search", "prices"} {
+	for i, name := range []string{"search", "prices"} {
 		c := broker.Consumer{Name: name, Keys: []string{"#"}}
 		brokertest.Declare(t, b, c)
 		if name == "search" {
@@ -42,7 +42,7 @@ func giveUp(t *testing.T, data string) {
 			return nil
 		})
 		r.Next(1)
-		brokertest.AwaitQueue(t, b, broker.QueueOf(name), func(q broker.Queue) bool { return q.Messages == 0 })
+		brokertest.AwaitQueue(t, b, broker.DeadQueue, func(q broker.Queue) bool { return q.Messages == i+1 })
 		r.Stop()
 	}
 }

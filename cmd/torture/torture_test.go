@@ -30,7 +30,7 @@ func TestLittleTorture(t *testing.T) {
 	}
 	binary := build(t)
 	var report strings.Builder
-	torture := &torture{binary: binary, kills: 12, disks: 1, products: 40_000, out: &report}
+	torture := &torture{binary: binary, kills: 4, disks: 1, products: 25_000, out: &report}
 	if err := torture.all(t.Context(), 1, "", ""); err != nil {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
@@ -60,7 +60,7 @@ func TestLittleTortureOnPostgres(t *testing.T) {
 	})
 	t.Setenv("CROSSDOCK_DATABASE_URL", "") // is set when there is a database, and put back
 	var report strings.Builder
-	torture := &torture{binary: build(t), server: server.URL, kills: 12, products: 20_000, out: &report}
+	torture := &torture{binary: build(t), server: server.URL, kills: 4, products: 20_000, out: &report}
 	if err := torture.all(t.Context(), 1, "", ""); err != nil {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
