@@ -41,8 +41,12 @@ func (t *torture) changeSource(ctx context.Context) (string, error) {
 		{"its end cut off", func(path string) error { return os.Truncate(path, sourceRows) }},
 		{"gone", os.Remove},
 	}
+	calm, err := t.calmSource(ctx)
+	if err != nil {
+		return "", err
+	}
 	for i, c := range changes {
-		if err := t.changeUnder(ctx, i, c.change); err != nil {
+		if err := calm.changeUnder(ctx, filepath.Join(t.dir, fmt.Sprintf("source-data-%d", i)), c.change); err != nil {
 			return "", fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -52,32 +56,36 @@ func (t *torture) changeSource(ctx context.Context) (string, error) {
 // sourceRows is more than a run reads ahead of what it has applied.
 const sourceRows = 100_000
 
-func (t *torture) changeUnder(ctx context.Context, i int, change func(string) error) error {
-	dir := filepath.Join(t.dir, fmt.Sprintf("source-%d", i))
-	pipes, data, undisturbed := filepath.Join(dir, "pipelines"), filepath.Join(dir, "data"), filepath.Join(dir, "undisturbed")
-	if err := writeWorkload(pipes, sourceRows); err != nil {
-		return err
+// calmSource makes a workload of so many rows, and loads it undisturbed.
+func (t *torture) calmSource(ctx context.Context) (*torture, error) {
+	calm := &torture{binary: t.binary, pipes: filepath.Join(t.dir, "source")}
+	if err := writeWorkload(calm.pipes, sourceRows); err != nil {
+		return nil, err
 	}
 	// Prices are no part of it: the fewer files, the shorter the wait.
 	for _, name := range []string{"40-prices.yaml", "prices.csv"} {
-		if err := os.Remove(filepath.Join(pipes, name)); err != nil {
-			return err
+		if err := os.Remove(filepath.Join(calm.pipes, name)); err != nil {
+			return nil, err
 		}
 	}
-	calm := &torture{binary: t.binary, pipes: pipes}
+	undisturbed := filepath.Join(t.dir, "source-undisturbed")
 	if err := calm.complete(ctx, undisturbed); err != nil {
-		return err
+		return nil, err
 	}
 	var err error
-	if calm.want, err = t.readState(ctx, undisturbed); err != nil {
-		return err
-	}
-	products := filepath.Join(pipes, "products.csv")
+	calm.want, err = t.readState(ctx, undisturbed)
+	return calm, err
+}
+
+// changeUnder changes the products under a run into a data folder, puts them
+// back, and has the next run end the work.
+func (t *torture) changeUnder(ctx context.Context, data string, change func(string) error) error {
+	products := filepath.Join(t.pipes, "products.csv")
 	original, err := os.ReadFile(products)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, t.binary, "--data", data, "run", pipes)
+	cmd := exec.CommandContext(ctx, t.binary, "--data", data, "run", t.pipes)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -93,10 +101,10 @@ func (t *torture) changeUnder(ctx context.Context, i int, change func(string) er
 	if err := os.WriteFile(products, original, 0o600); err != nil {
 		return err
 	}
-	if err := calm.complete(ctx, data); err != nil {
+	if err := t.complete(ctx, data); err != nil {
 		return err
 	}
-	return calm.verify(ctx, data)
+	return t.verify(ctx, data)
 }
 
 // inItsMiddle waits until a run has applied some products, holds its process
