@@ -2,12 +2,13 @@
 # make services       starts a RabbitMQ and a PostgreSQL of the project's own
 # make services-stop  ends them
 # make test   runs every test
+# make race   runs every test with the race detector in the programs, too
 # make bench  measures, beside the floors
 # make lint   checks
 # make static links one file that needs nothing beside it, for images
 # make torture  kills, fills disks and cuts power, and looks what is left
 
-.PHONY: build run services services-stop test needs bench lint fuzz torture mutants clean static lint-deploy
+.PHONY: build run services services-stop test race needs bench lint fuzz torture mutants clean static lint-deploy
 
 GO      ?= go
 TAGS    := sqlite_fts5
@@ -16,6 +17,7 @@ LDFLAGS := -X main.release=$(VERSION)
 DATA    ?= data
 LISTEN  ?= 127.0.0.1:8080
 TOOLS   := $(CURDIR)/.tools
+PROGRAMS := ./cmd/... ./examples/...
 
 build:
 	$(GO) build -tags $(TAGS) -ldflags "$(LDFLAGS)" -o bin/crossdock ./cmd/crossdock
@@ -43,7 +45,13 @@ services-stop:
 	@bin/services stop
 
 test: needs
-	$(GO) test -race -timeout 20m -tags $(TAGS) ./...
+	$(GO) test -timeout 20m -tags $(TAGS) $(PROGRAMS)
+	$(GO) test -race -timeout 20m -tags $(TAGS) $$($(GO) list -tags $(TAGS) ./... | grep -v -e /cmd/ -e /examples)
+
+# The same with the race detector in the programs as well, whose tests mostly
+# start processes, each of which takes several times as long with it.
+race: needs
+	$(GO) test -race -timeout 60m -tags $(TAGS) ./...
 
 # What tests use beside Go: the commands of the README are run as they stand
 # there, and stores are tested on PostgreSQL and brokers on RabbitMQ too. Tests
