@@ -209,15 +209,7 @@ func (j *Journal) Restart(ctx context.Context, c Claim) (taken bool, err error) 
 
 // Requeue puts a run that is under way, or was when its process ended, back
 // among those that wait. A run that has ended stays as it is.
-func (j *Journal) Requeue(ctx context.Context, c Claim) error {
-	return j.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := claimed(ctx, tx, c); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE run SET status = 'queued', finished_at = NULL, error = '' WHERE id = ? AND status = 'running'`, c.Run)
-		return err
-	})
-}
+func (j *Journal) Requeue(ctx context.Context, c Claim) error { return j.PutOff(ctx, c, "") }
 
 // Queued lists the runs that wait, in the order in which they were accepted.
 func (j *Journal) Queued(ctx context.Context) ([]Run, error) {
